@@ -1,0 +1,102 @@
+"""What goes into an invocation and what comes out: the values that the emulator and its callers share.
+
+Frozen values only; no I/O. The names are Lambda's own. `cloud` turns API requests into these, `fn run` makes one of
+each from the working tree, and tests make them by hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from fnroll.sandbox.api import Network
+
+MAX_PAYLOAD = 6 * 1024 * 1024
+"""Bytes of a synchronous event (facts: quotas)."""
+
+MAX_RESPONSE = 6 * 1024 * 1024 + 100
+"""Bytes of a response on the Runtime API; one more is Function.ResponseSizeTooLarge."""
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionConfig:
+    """One version of a function, ready to run: its configuration, and its code unpacked on this machine.
+
+    `arn` is unqualified; `revision` names code and configuration together, so that an environment started from
+    another revision is never reused. Sizes in MiB, `timeout` in seconds.
+    """
+
+    name: str
+    arn: str
+    version: str
+    revision: str
+    task: Path
+    handler: str | None
+    opt: Path | None = None
+    runtime: str | None = "provided.al2023"
+    memory_mb: int = 128
+    timeout: int = 3
+    tmp_mb: int = 512
+    environment: Mapping[str, str] = field(default_factory=dict)
+    credentials: Mapping[str, str] = field(default_factory=dict)
+    """AWS_ACCESS_KEY_ID and friends as the function shall see them; never the user's own unless asked for."""
+    region: str = "us-east-1"
+    log_group: str | None = None
+    network: Network = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One event. `arn` as the caller named the function (with a qualifier only if the caller gave one)."""
+
+    request_id: str
+    payload: bytes
+    arn: str
+    client_context: str | None = None
+    """JSON text, base64 already undone."""
+    trace_id: str | None = None
+
+
+Status = Literal["success", "error", "timeout"]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The figures of the REPORT line. Milliseconds and MiB; `init_ms` only where this invocation paid for an init."""
+
+    duration_ms: float
+    billed_ms: int
+    memory_mb: int
+    max_memory_mb: int
+    init_ms: float | None
+    status: Status
+    error_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What Invoke answers with. `function_error` is "Unhandled" when the payload is an error, else None."""
+
+    payload: bytes
+    function_error: str | None
+    executed_version: str
+    report: Report
+    log: bytes
+    """Every log line of this invocation, platform lines included (LogType Tail answers with its last 4 KB)."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line as CloudWatch Logs would store it; `text` without its newline."""
+
+    function: str
+    version: str
+    stream: str
+    request_id: str | None
+    timestamp_ms: int
+    text: str
+
+
+LogSink = Callable[[LogLine], None]
