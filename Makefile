@@ -1,0 +1,53 @@
+# The two commands a newcomer types are `make demo` and `make test`; both prepare what they need.
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+SOURCES := framework tests benchmarks
+WORKERS ?= auto
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-quick check format bench clean
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(BIN)/python:
+	@echo "making $(VENV)"
+	@.ci/venv $(VENV)
+	@$(PIP) install --quiet --upgrade pip
+
+$(VENV)/.fn: pyproject.toml .ci/constraints.txt | $(BIN)/python
+	@echo "installing fn and its local cloud into $(VENV) (about a minute the first time)"
+	@$(PIP) install --quiet --constraint .ci/constraints.txt --editable '.[local]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml .ci/constraints.txt $(VENV)/.fn
+	@echo "installing what the tests need"
+	@$(PIP) install --quiet --constraint .ci/constraints.txt --group dev
+	@touch $@
+
+demo: $(VENV)/.fn ## a Perl function from `fn init` to an alias that serves it, on the local cloud
+	@PATH="$(abspath $(BIN)):$$PATH" bash docs/demo.sh
+
+test: check ## everything: style, types, import rules, then the whole suite
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+
+test-quick: $(VENV)/.dev ## the suite without what is marked slow
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow"
+
+check: $(VENV)/.dev ## style, types and import rules
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy
+	PYTHONPATH=framework $(BIN)/lint-imports
+
+format: $(VENV)/.dev ## put the code into shape
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+bench: $(VENV)/.fn ## every figure we claim, beside a peer or a floor
+	@for name in start sandbox invoke; do echo "== benchmarks/$$name.py"; $(BIN)/python benchmarks/$$name.py || exit 1; done
+
+clean: ## remove what these targets made
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,161 @@
+"""What every command holds in its hand: the settings, the two output streams, and the doors it may need.
+
+Results go to stdout, talk and progress to stderr. The definition, the AWS session and the local cloud are opened on
+first use and closed with the app.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from fnroll.cli.options import Settings, merge
+from fnroll.errors import UsageError
+
+if TYPE_CHECKING:
+    from fnroll.aws import Session
+    from fnroll.cloud import Endpoint
+    from fnroll.definition import Definition
+
+Output = Literal["table", "json", "tsv"]
+
+
+class App:
+    """One run of `fn`."""
+
+    def __init__(self) -> None:
+        self.settings = Settings()
+        self._open = ExitStack()
+        self._session: Session | None = None
+
+    def settle(self, said: dict[str, Any]) -> None:
+        """Take what the user said about the global options; checks that they go together."""
+        self.settings = merge(self.settings, said)
+        if self.settings.local and self.settings.endpoint:
+            raise UsageError("--local and --endpoint exclude each other", hint="--local is the local cloud's endpoint")
+        if "directory" in said and self.settings.directory is not None:
+            os.chdir(self.settings.directory)
+
+    def close(self) -> None:
+        """Close what the command opened, last first."""
+        self._open.close()
+
+    # words
+
+    @property
+    def colored(self) -> bool:
+        """Whether to colour what goes to stderr: by option, else NO_COLOR, else where it goes."""
+        if self.settings.color is not None:
+            return self.settings.color
+        return "NO_COLOR" not in os.environ and sys.stderr.isatty()
+
+    def say(self, text: str, **style: Any) -> None:
+        """A line of talk on stderr."""
+        click.echo(click.style(text, **style) if style else text, err=True, color=self.colored)
+
+    def complain(self, text: str) -> None:
+        """An error, on stderr."""
+        self.say(f"{click.style('error', fg='red', bold=True)}: {text}")
+
+    def warn(self, text: str) -> None:
+        """A warning, on stderr."""
+        self.say(f"{click.style('warning', fg='yellow', bold=True)}: {text}")
+
+    def show(self, text: str) -> None:
+        """A line of the result, on stdout."""
+        click.echo(text)
+
+    def show_json(self, value: Any) -> None:
+        """The result as JSON, on stdout."""
+        click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+    def show_rows(self, output: Output, rows: Sequence[dict[str, Any]], columns: dict[str, str]) -> None:
+        """Rows as a table, as TSV with the same columns, or whole as JSON. `columns`: key -> heading."""
+        if output == "json":
+            self.show_json(rows)
+        elif output == "tsv":
+            for row in rows:
+                self.show("\t".join(_cell(row.get(key)) for key in columns))
+        else:
+            self._show_table([[_cell(row.get(key)) for key in columns] for row in rows], list(columns.values()))
+
+    def _show_table(self, cells: list[list[str]], headings: list[str]) -> None:
+        from rich.box import SIMPLE_HEAD
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        terminal = sys.stdout.isatty()
+        table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+        for heading in headings:
+            table.add_column(heading, no_wrap=not terminal, overflow="fold")
+        for row in cells:
+            table.add_row(*(Text(cell) for cell in row))
+        # Into a pipe the table is as wide as it needs to be: nothing is cut for a terminal that is not there.
+        width = None if terminal else 10_000
+        Console(width=width, no_color=self.settings.color is False, highlight=False, soft_wrap=False).print(table)
+
+    # doors
+
+    @property
+    def directory(self) -> Path:
+        return Path.cwd()
+
+    @property
+    def state(self) -> Path:
+        """The local cloud's state directory."""
+        from fnroll.places import state_dir
+
+        return self.settings.state or state_dir()
+
+    def definition(self, *, full: bool = True) -> Definition:
+        """Load function.json; its warnings go to stderr. Raises DefinitionError with every finding."""
+        from fnroll import definition
+
+        loaded = definition.load(self.directory, self.settings.function, env=os.environ, full=full)
+        for warning in loaded.warnings:
+            self.warn(str(warning))
+        return loaded
+
+    def session(self) -> Session:
+        """The door to AWS, or to the local cloud with --local (embedded in this process where none is up)."""
+        if self._session is None:
+            from fnroll.aws import AwsOptions, Session
+
+            endpoint = self.endpoint().url if self.settings.local else self.settings.endpoint
+            options = AwsOptions(
+                region=self.settings.region,
+                profile=self.settings.profile,
+                endpoint=endpoint,
+                local=self.settings.local,
+            )
+            self._session = Session(options)
+        return self._session
+
+    def endpoint(self) -> Endpoint:
+        """The local cloud that is up, else one that lives as long as this command."""
+        from fnroll import cloud
+
+        return cloud.running(self.state) or self._open.enter_context(cloud.embedded(self.state))
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value))
+    return str(value)
+
+
+def output_option(*kinds: Output) -> Callable[[click.decorators.FC], click.decorators.FC]:
+    """`--output`, for every command that prints a table."""
+    return click.option(
+        "--output", type=click.Choice(kinds or ("table", "json")), default=(kinds or ("table",))[0], show_default=True
+    )

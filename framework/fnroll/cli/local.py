@@ -1,0 +1,176 @@
+"""`fn local`: the local cloud as a foreground process or a daemon."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fnroll.cli.app import App, output_option
+from fnroll.errors import CloudError
+
+if TYPE_CHECKING:
+    from fnroll.cloud import Endpoint
+    from fnroll.emulator import LogLine
+
+START_LIMIT = 30.0
+"""Seconds a detached cloud may take until it answers."""
+
+
+@click.group()
+def local() -> None:
+    """The local cloud: Lambda's API, function URLs and (through moto) the other services, on one loopback port."""
+
+
+@local.command()
+@click.option("--port", type=click.IntRange(0, 65535), default=9000, show_default=True, help="0: any free port.")
+@click.option("-d", "--detach", is_flag=True, help="Go on in the background once it is up.")
+@click.option(
+    "--sandbox",
+    type=click.Choice(["auto", "linux", "process"]),
+    default="auto",
+    show_default=True,
+    envvar="FN_SANDBOX",
+    help="The sandbox tier of its functions.",
+)
+@click.pass_obj
+def up(app: App, port: int, detach: bool, sandbox: str) -> None:
+    """Serve the local cloud until interrupted.
+
+    Any AWS SDK works against it with its endpoint set to the address printed. State lies in the state directory and
+    survives restarts.
+    """
+    from fnroll import cloud
+
+    running = cloud.running(app.state)
+    if running is not None:
+        raise CloudError(
+            f"a local cloud is already up at {running.url} (pid {running.pid})",
+            hint="stop it with fn local down, or use another --state",
+        )
+    if detach:
+        endpoint = _start(app.state, port, sandbox)
+        app.show(endpoint.url)
+        app.say(f"the local cloud is up (pid {endpoint.pid}); its log is {app.state / 'cloud.log'}")
+        return
+    asyncio.run(_serve(app, port, sandbox))
+
+
+async def _serve(app: App, port: int, sandbox: str) -> None:
+    from fnroll import cloud
+    from fnroll.cli.run import missing_line
+
+    def ready(endpoint: Endpoint) -> None:
+        app.show(endpoint.url)
+        sys.stdout.flush()
+        app.say(missing_line(endpoint.tier, list(endpoint.missing)), dim=True)
+        app.say(f"export AWS_ENDPOINT_URL={endpoint.url}  # for any AWS SDK; Ctrl-C stops", dim=True)
+
+    def print_line(line: LogLine) -> None:
+        sys.stderr.write(f"{line.function}[{line.version}] {line.text}\n")
+        sys.stderr.flush()
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    await cloud.serve(app.state, port=port, on_ready=ready, sink=print_line, stop=stop, tier=sandbox)
+
+
+def _start(state: Path, port: int, sandbox: str) -> Endpoint:
+    """Start `fn local up` as a daemon and wait until it answers. Raises CloudError with its last words."""
+    from fnroll import cloud
+
+    state.mkdir(parents=True, exist_ok=True)
+    log = state / "cloud.log"
+    command = [sys.executable, "-m", "fnroll", "--state", str(state), "local", "up", "--port", str(port)]
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [*command, "--sandbox", sandbox],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+            cwd="/",
+        )
+    deadline = time.monotonic() + START_LIMIT
+    while time.monotonic() < deadline:
+        endpoint = cloud.running(state)
+        if endpoint is not None and endpoint.pid == process.pid:
+            return endpoint
+        if process.poll() is not None:
+            words = log.read_text(errors="replace").strip().removeprefix("error: ")
+            raise CloudError(words or f"the local cloud ended with status {process.returncode}")
+        time.sleep(0.02)
+    process.terminate()
+    raise CloudError(f"the local cloud did not answer within {START_LIMIT:.0f} s", hint=f"see {log}")
+
+
+@local.command()
+@click.pass_obj
+def down(app: App) -> None:
+    """Stop the local cloud; its state stays."""
+    from fnroll import cloud
+
+    endpoint = cloud.running(app.state)
+    if endpoint is None:
+        app.say("no local cloud is up")
+        return
+    os.kill(endpoint.pid, signal.SIGTERM)
+    deadline = time.monotonic() + 10
+    while cloud.running(app.state) is not None:
+        if time.monotonic() > deadline:
+            raise CloudError(f"the local cloud (pid {endpoint.pid}) did not stop within 10 s")
+        time.sleep(0.02)
+    app.say("the local cloud is down")
+
+
+@local.command()
+@output_option("table", "json")
+@click.pass_obj
+def status(app: App, output: Any) -> None:
+    """Say whether a local cloud is up, where, and in which sandbox tier. Exit code 1 if none is."""
+    from fnroll import cloud
+
+    endpoint = cloud.running(app.state)
+    if endpoint is None:
+        if output == "json":
+            app.show_json({"up": False, "state": str(app.state)})
+        else:
+            app.say(f"no local cloud is up (state: {app.state})")
+        raise SystemExit(1)
+    row = {
+        "up": True,
+        "url": endpoint.url,
+        "pid": endpoint.pid,
+        "tier": endpoint.tier,
+        "missing": list(endpoint.missing),
+        "started": endpoint.started,
+        "state": str(app.state),
+    }
+    if output == "json":
+        app.show_json(row)
+    else:
+        app.show_rows(
+            "table", [row], {"url": "URL", "pid": "PID", "tier": "Sandbox", "started": "Started", "state": "State"}
+        )
+
+
+@local.command()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def reset(app: App, yes: bool) -> None:
+    """Forget every function and all other state of the local cloud."""
+    from fnroll import cloud
+    from fnroll.cli.ask import confirm
+
+    confirm(f"Remove the whole state in {app.state}?", yes)
+    cloud.reset(app.state)
+    app.say("the local cloud's state is gone")
