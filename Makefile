@@ -7,7 +7,7 @@ SOURCES := framework tests benchmarks
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-quick check format bench clean
+.PHONY: help demo test test-quick check format docs bench clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ check: $(VENV)/.dev ## style, types and import rules
 format: $(VENV)/.dev ## put the code into shape
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
+
+docs: $(VENV)/.fn ## write docs/cli.md anew from the help texts
+	$(BIN)/python -c "from fnroll.cli.manual import manual; print(manual(), end='')" > docs/cli.md
 
 bench: $(VENV)/.fn ## every figure we claim, beside a peer or a floor
 	@for name in start sandbox invoke; do echo "== benchmarks/$$name.py"; $(BIN)/python benchmarks/$$name.py || exit 1; done

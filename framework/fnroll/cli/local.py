@@ -145,7 +145,7 @@ def status(app: App, output: Any) -> None:
             app.show_json({"up": False, "state": str(app.state)})
         else:
             app.say(f"no local cloud is up (state: {app.state})")
-        raise SystemExit(1)
+        raise click.exceptions.Exit(1)
     row = {
         "up": True,
         "url": endpoint.url,

@@ -55,8 +55,6 @@ def run(argv: list[str]) -> int:
         return result if isinstance(result, int) else 0
     except click.exceptions.Exit as signal:
         return signal.exit_code
-    except SystemExit as signal:
-        return signal.code if isinstance(signal.code, int) else 1
     except (KeyboardInterrupt, click.Abort):
         app.complain("interrupted")
         return 130
@@ -73,7 +71,9 @@ def run(argv: list[str]) -> int:
     except Exception as error:
         if app.settings.debug:
             raise
-        app.complain(f"internal error: {type(error).__name__}: {error}\n  run the command again with --debug to see where")
+        app.complain(
+            f"internal error: {type(error).__name__}: {error}\n  run the command again with --debug to see where"
+        )
         return 1
     finally:
         app.close()

@@ -53,7 +53,7 @@ def validate(app: App, output: str) -> None:
     if output == "json":
         app.show_json({"valid": not findings, "findings": findings})
         if findings:
-            raise SystemExit(1)
+            raise click.exceptions.Exit(1)
     else:
         app.say("the definition is valid", fg="green")
 
