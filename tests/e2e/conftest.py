@@ -42,6 +42,7 @@ def fn(environment: dict[str, str], tmp_path: Path) -> Fn:
             capture_output=True,
             text=True,
             timeout=60,
+            check=False,
         )
         assert status is None or done.returncode == status, f"fn {' '.join(words)}\n{done.stdout}\n{done.stderr}"
         return done
