@@ -1,0 +1,103 @@
+"""What a function is made of: its definition, the files of its package, the layers built beside it.
+
+The one place where the three meet, for everything that runs or ships a project. Everything that can be known before
+anything is run or sent is found here: a runtime that does not exist, a handler that is missing or excluded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from fnroll.archive import Entry, IgnoreRules, Package, load_rules, pack, scan, unpack_layers
+from fnroll.archive.stage import stage
+from fnroll.definition import Definition
+from fnroll.errors import ArchiveError, DefinitionError, Finding
+from fnroll.layers.build import LayerPackage, build
+from fnroll.layers.manifest import Runtime, handler_file
+from fnroll.places import cache_dir
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A project, read: nothing in it is missing, nothing was written yet.
+
+    `layers` in the definition's order: an ARN stays a string, `runtime:NAME` and `./DIR` are built.
+    """
+
+    definition: Definition
+    entries: tuple[Entry, ...]
+    layers: tuple[str | LayerPackage, ...]
+
+    @property
+    def built_layers(self) -> tuple[LayerPackage, ...]:
+        return tuple(layer for layer in self.layers if isinstance(layer, LayerPackage))
+
+    @property
+    def foreign_layers(self) -> tuple[str, ...]:
+        """The ARNs: layers that are not on this machine."""
+        return tuple(layer for layer in self.layers if isinstance(layer, str))
+
+    def package(self) -> Package:
+        """The zip to ship. Raises ArchiveError over Lambda's limits."""
+        return pack(self.entries)
+
+    def stage(self, scratch: Path) -> tuple[Path, Path | None]:
+        """Lay the function out to be run: the directories for /var/task and /opt (None without layers).
+
+        /var/task is made below `scratch`; /opt is kept in the cache by content, so the next run finds it ready.
+        """
+        task = scratch / "task"
+        stage(self.entries, task)
+        return task, _opt_directory(self.built_layers) if self.built_layers else None
+
+
+def assemble(definition: Definition, *, exclude_file: Path | None = None, keep_links: bool = False) -> Parts:
+    """Read the project that `definition` stands in. Raises DefinitionError, LayerError and ArchiveError."""
+    root = definition.directory
+    layers = tuple(entry if entry.startswith("arn:") else build(entry, root) for entry in definition.layers)
+    rules = load_rules(root, exclude_file)
+    entries = scan(root, rules, keep_links=keep_links)
+    for layer in layers:
+        if isinstance(layer, LayerPackage) and layer.runtime is not None:
+            _check_handler(definition, layer.runtime, entries, rules)
+    return Parts(definition, entries, layers)
+
+
+def _check_handler(
+    definition: Definition, runtime: Runtime, entries: tuple[Entry, ...], rules: IgnoreRules
+) -> None:
+    """The file that Handler names is there, and in the package."""
+    if definition.handler is None:
+        raise DefinitionError(
+            Finding(f"Handler is missing: the {runtime.name} runtime needs to know what to call", definition.where(""))
+        )
+    root = definition.directory
+    path = handler_file(runtime, definition.handler, root)
+    name = path.relative_to(root).as_posix()
+    if not path.is_file():
+        raise DefinitionError(
+            Finding(
+                f"the handler file {name} does not exist (Handler is {definition.handler})",
+                definition.where("/Handler"),
+                hint=f"for the {runtime.name} runtime FILE.SUB names the sub SUB in FILE{runtime.extensions[0]}",
+            )
+        )
+    if name not in {entry.name for entry in entries}:
+        rule = rules.decide(name, False).rule
+        raise ArchiveError(
+            f"the handler file {name} is excluded by {rule}",
+            where=str(root / ".lambdaignore") if rule is None or rule.line else None,
+            hint="without it the function cannot start; change the rule, or add !" + name + " below it",
+        )
+
+
+def _opt_directory(layers: tuple[LayerPackage, ...]) -> Path:
+    """The layers merged in order, unpacked once for their contents."""
+    key = hashlib.sha256(" ".join(layer.code_sha256 for layer in layers).encode()).hexdigest()[:32]
+    target = cache_dir() / "opt" / key
+    if not target.is_dir():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        unpack_layers([layer.data for layer in layers], target)
+    return target
