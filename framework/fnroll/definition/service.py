@@ -67,10 +67,8 @@ def _read(path: Path) -> dict[str, Any]:
         if path.suffix == ".gz":
             raw = zlib.decompress(raw, wbits=_GZIP)
         model = json.loads(raw)
-    except (OSError, ValueError, EOFError) as error:
-        raise FnError(
-            f"botocore's model of Lambda's API cannot be read: {error}", where=str(path), hint=_MEND
-        ) from error
+    except (OSError, ValueError, zlib.error) as error:
+        raise FnError(f"{_MODEL} cannot be read: {error}", where=str(path), hint=_MEND) from error
     if not isinstance(model, dict) or not {"operations", "shapes"} <= model.keys():
         raise FnError(f"{_MODEL} is not in the known form", where=str(path), hint=_MEND)
     return model
