@@ -2,8 +2,9 @@
 
 The Runtime API (one connection from each runtime) and the local cloud's port (any SDK) both speak through
 `HttpServer`. httptools parses; this module adds what a server owes beyond parsing: bounded heads and bodies, requests
-of one connection answered in the order they came, `Expect: 100-continue`, and head and body in a single write
-(two small writes meet Nagle and delayed ACK: 40 ms a call). Nothing here knows what the requests mean.
+of one connection answered in the order they came, `Expect: 100-continue`, refusals that the client gets to read, and
+head and body in a single write (two small writes meet Nagle and delayed ACK: 40 ms a call). Nothing here knows what
+the requests mean.
 
 A handler is called once per request with the request and a `Reply`, synchronously; it answers by `reply.send` now or
 whenever it likes (GET /next waits for the next event this way without a task of its own).
@@ -12,68 +13,29 @@ whenever it likes (GET /next waits for the next event this way without a task of
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from http import HTTPStatus
+from collections.abc import Callable
 from typing import Any
-from urllib.parse import parse_qsl, unquote
 
 import httptools
+
+from fnroll.emulator.message import Headers, Request, head, origin_form
+
+__all__ = ["Handler", "Headers", "HttpServer", "Reply", "Request", "head"]
 
 MAX_HEAD = 64 * 1024
 """Bytes of a request line and its headers; a larger head ends the connection with 431."""
 
+LINGER = 2.0
+"""Seconds that a closing connection still reads (and drops) what the client sends: closing on unread bytes resets
+the connection, and the reset can overtake the answer."""
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One parsed request. Header names are lower case; `body` is whole, `Transfer-Encoding` undone."""
-
-    method: str
-    target: str
-    headers: Sequence[tuple[str, str]]
-    body: bytes
-
-    @property
-    def path(self) -> str:
-        """The path as sent, still percent-encoded."""
-        return self.target.partition("?")[0]
-
-    @property
-    def segments(self) -> list[str]:
-        """The path split at `/`, each segment percent-decoded (so an encoded slash stays inside its segment)."""
-        return [unquote(part) for part in self.path.split("/")[1:]]
-
-    @property
-    def query_string(self) -> str:
-        return self.target.partition("?")[2]
-
-    @property
-    def query(self) -> dict[str, str]:
-        """The last value of each query parameter, decoded."""
-        return dict(parse_qsl(self.query_string, keep_blank_values=True))
-
-    def header(self, name: str) -> str | None:
-        """The first value of a header, by lower-case name."""
-        return next((value for key, value in self.headers if key == name), None)
+_GONE = getattr(select, "POLLRDHUP", 0) | getattr(select, "POLLIN", 0)
 
 
-Headers = Sequence[tuple[str, str]]
 Handler = Callable[[Request, "Reply"], None]
-
-
-def head(status: int, headers: Headers, length: int | None) -> bytes:
-    """Status line and headers as bytes; Content-Length is added when `length` is given."""
-    try:
-        phrase = HTTPStatus(status).phrase
-    except ValueError:
-        phrase = "Unknown"
-    lines = [f"HTTP/1.1 {status} {phrase}"]
-    lines += [f"{name}: {value}" for name, value in headers]
-    if length is not None:
-        lines.append(f"Content-Length: {length}")
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
 
 class Reply:
@@ -92,6 +54,10 @@ class Reply:
     def lost(self) -> bool:
         """Whether the client has gone away, so that nobody would read the answer."""
         return self._connection.transport is None
+
+    def hung_up(self) -> bool:
+        """Whether the client has gone away, asked of the kernel: true before the event loop has heard of it."""
+        return self._connection.hung_up()
 
     def on_lost(self, callback: Callable[[], None]) -> None:
         """Call `callback` if the client goes away before the answer is sent."""
@@ -117,7 +83,11 @@ class Reply:
 
 
 class HttpConnection(asyncio.Protocol):
-    """One client connection. Reads are paused while an answer is owed, so a client cannot queue without bound."""
+    """One client connection.
+
+    While an answer is owed one further read is accepted and kept (so that a client that hangs up is noticed); then
+    reading stops until the answers are out, so that a client cannot queue without bound.
+    """
 
     def __init__(
         self, handler: Handler, max_body: int, too_large: Handler | None, on_close: Callable[[HttpConnection], None]
@@ -130,14 +100,26 @@ class HttpConnection(asyncio.Protocol):
         self._owed: deque[Reply] = deque()
         self._finished: dict[Reply, tuple[bytes, bool]] = {}
         self._parser: Any = httptools.HttpRequestParser(self)
+        self._feeding = False
+        self._kept = b""  # read, not parsed yet
+        self._reading = True
+        self._writable = True
+        self._last = False  # no request after this one will be read
+        self._leaving: asyncio.TimerHandle | None = None
+        self._serial = 0  # of the message that is being read
+        self._started = False
+        self._in_body = False
         self._begin()
 
     def _begin(self) -> None:
+        self._serial += 1
         self._target = b""
         self._headers: list[tuple[str, str]] = []
         self._chunks: list[bytes] = []
         self._size = 0
-        self._head_size = 0
+        self._head_size = 0  # of the headers that are whole
+        self._unfinished = 0  # of the reads since the one that the head began in
+        self._continue = False
 
     # asyncio's side
 
@@ -149,47 +131,122 @@ class HttpConnection(asyncio.Protocol):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def data_received(self, data: bytes) -> None:
+        if self._last:
+            return
+        if self._owed or self._kept:
+            self._kept += data
+            self._flow()
+            return
+        self._feed(data)
+
+    def _feed(self, data: bytes) -> None:
+        begun = self._serial if self._started and not self._in_body else 0
+        self._feeding = True
+        self._parse(data)
+        self._feeding = False
+        if begun == self._serial and self._started and not self._in_body and not self._last:
+            # httptools hands a header out when it is whole; one that never ends has to be counted here.
+            self._unfinished += len(data)
+            if self._unfinished > MAX_HEAD:
+                self._refuse(431, b"request head too large")
+
+    def _parse(self, data: bytes) -> None:
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._refuse(400, b"upgrade is not supported")
+        except httptools.HttpParserUpgrade as upgrade:
+            self._ignore_upgrade(data[upgrade.args[0] :])
         except httptools.HttpParserCallbackError as error:
-            reason = error.__context__
-            if isinstance(reason, _HeadTooLarge):
-                self._refuse(431, b"request head too large")
-            elif reason is not None:
-                raise reason from None
+            if not isinstance(error.__context__, _HeadTooLarge):
+                raise
+            self._refuse(431, b"request head too large")
         except httptools.HttpParserError:
             self._refuse(400, b"malformed request")
 
+    def _ignore_upgrade(self, rest: bytes) -> None:
+        """Serve a request that offers an upgrade (h2c, from some clients with every first request) as what it is."""
+        if self._last:
+            return
+        lines = [self._parser.get_method() + b" " + self._target + b" HTTP/1.1"]
+        lines += [f"{name}: {value}".encode("latin-1") for name, value in self._headers if name != "upgrade"]
+        self._parser = httptools.HttpRequestParser(self)
+        self._parse(b"\r\n".join(lines) + b"\r\n\r\n" + rest)
+
     def eof_received(self) -> bool:
+        """A client that has sent half a request and no more is told; one that waits for an answer has gone away."""
+        if self._started and not self._last and not self._owed:
+            self._refuse(400, b"truncated request")
         return False
+
+    def pause_writing(self) -> None:
+        self._writable = False
+        self._flow()
+
+    def resume_writing(self) -> None:
+        self._writable = True
+        self._flow()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None
+        if self._leaving is not None:
+            self._leaving.cancel()
         for reply in self._owed:
             reply.connection_lost()
         self._owed.clear()
         self._finished.clear()
         self._on_close(self)
 
+    def hung_up(self) -> bool:
+        if self.transport is None:
+            return True
+        sock = self.transport.get_extra_info("socket")
+        if sock is None or sock.fileno() < 0:
+            return True
+        poll = select.poll()
+        poll.register(sock.fileno(), _GONE)
+        return bool(poll.poll(0))
+
+    def _flow(self) -> None:
+        """Read, unless something read waits for its turn or the client does not read its answers."""
+        if self.transport is None or self.transport.is_closing():
+            return
+        reading = self._writable and not self._kept
+        if reading == self._reading:
+            return
+        self._reading = reading
+        if reading:
+            self.transport.resume_reading()
+        else:
+            self.transport.pause_reading()
+
     def _refuse(self, status: int, body: bytes) -> None:
-        if self.transport is not None:
-            self.transport.write(head(status, [("Connection", "close")], len(body)) + body)
-            self.transport.close()
+        """Answer what cannot be a request, after the answers owed before it, and read no more."""
+        if self._last:
+            return
+        reply = Reply(self, Request("", "", (), b""), keep_alive=False)
+        self._owed.append(reply)
+        self._last = True
+        reply.send(status, [("Content-Type", "text/plain")], body)
+
+    def _failed(self, reply: Reply, error: Exception) -> None:
+        """A handler raised: that is our fault and not the client's, who gets a 500."""
+        asyncio.get_running_loop().call_exception_handler({"message": "an HTTP handler failed", "exception": error})
+        if not reply.sent:
+            reply.send(500, [("Content-Type", "text/plain")], b"internal error", close=True)
 
     # httptools' side
 
     def on_message_begin(self) -> None:
         self._begin()
+        self._started = True
 
     def on_url(self, url: bytes) -> None:
         self._target += url
         self._count_head(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers.append((name.decode("latin-1").lower(), value.decode("latin-1")))
         self._count_head(len(name) + len(value) + 4)
+        if not self._in_body:  # what comes after a chunked body is a trailer, and never a header
+            self._headers.append((name.decode("latin-1").lower(), value.decode("latin-1")))
 
     def _count_head(self, size: int) -> None:
         self._head_size += size
@@ -197,12 +254,19 @@ class HttpConnection(asyncio.Protocol):
             raise _HeadTooLarge
 
     def on_headers_complete(self) -> None:
+        self._in_body = True
         if any(name == "expect" and value.lower() == "100-continue" for name, value in self._headers):
-            assert self.transport is not None
+            self._continue = True
+            self._may_continue()
+
+    def _may_continue(self) -> None:
+        if self._continue and not self._owed and not self._last and self.transport is not None:
+            self._continue = False
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, body: bytes) -> None:
         # Past the limit the body is counted but not kept: the client gets Lambda's answer, not a reset connection.
+        self._continue = False
         self._size += len(body)
         if self._size <= self._max_body:
             self._chunks.append(body)
@@ -210,23 +274,31 @@ class HttpConnection(asyncio.Protocol):
             self._chunks.clear()
 
     def on_message_complete(self) -> None:
-        request = Request(
-            self._parser.get_method().decode("ascii"),
-            self._target.decode("latin-1"),
-            self._headers,
-            self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks),
-        )
-        reply = Reply(self, request, self._parser.should_keep_alive())
-        self._owed.append(reply)
-        if self._size > self._max_body:
-            if self._too_large is None:
-                reply.send(413, (), b"", close=True)
-            else:
-                self._too_large(request, reply)
+        self._continue = self._started = self._in_body = False
+        if self._last:
             return
-        self._handler(request, reply)
-        if self._owed and self.transport is not None:
-            self.transport.pause_reading()
+        method = self._parser.get_method().decode("ascii")
+        if self._parser.should_upgrade():
+            if method == "CONNECT":
+                self._refuse(400, b"this is no proxy")
+            return  # httptools stops here without a body; see _ignore_upgrade
+        body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        request = Request(method, origin_form(self._target.decode("latin-1")), self._headers, body)
+        keep_alive = self._parser.should_keep_alive() and self._parser.get_http_version() != "1.0"
+        reply = Reply(self, request, keep_alive)
+        self._last = not keep_alive
+        self._owed.append(reply)
+        try:
+            if self._size <= self._max_body:
+                self._handler(request, reply)
+            elif self._too_large is not None:
+                self._too_large(request, reply)
+            else:
+                reply.send(413, (), b"", close=True)
+        except Exception as error:
+            self._failed(reply, error)
+
+    # the handlers' side
 
     def answered(self, reply: Reply, data: bytes, keep: bool) -> None:
         """Write answers in request order: a later one waits here until the earlier ones are out."""
@@ -237,10 +309,27 @@ class HttpConnection(asyncio.Protocol):
                 continue
             self.transport.write(data)
             if not keep:
-                self.transport.close()
+                self._leave()
                 return
-        if not self._owed and self.transport is not None and not self.transport.is_closing():
-            self.transport.resume_reading()
+        if self._owed or self._feeding:
+            return
+        self._may_continue()
+        if self._kept:
+            kept, self._kept = self._kept, b""
+            self._feed(kept)
+        self._flow()
+
+    def _leave(self) -> None:
+        """Send no more, and read until the client has hung up too."""
+        self._last = True
+        self._owed.clear()
+        self._kept = b""
+        transport = self.transport
+        if transport is None or transport.is_closing() or self._leaving is not None:
+            return
+        transport.write_eof()
+        self._flow()
+        self._leaving = asyncio.get_running_loop().call_later(LINGER, transport.close)
 
 
 class _HeadTooLarge(Exception):
