@@ -25,7 +25,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from fnroll.errors import SandboxError
+
 Network = Literal["none", "host"]
+Tier = Literal["auto", "linux", "process"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,28 @@ class Missing:
     mend: str
 
 
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether this machine gives a tier: `refused` says why not, `missing` what it lacks where it works."""
+
+    tier: str
+    refused: Missing | None
+    missing: tuple[Missing, ...]
+
+
+class StepFailed(SandboxError):
+    """One named step of making a sandbox failed (docs/sandbox.md lists them). `errno` is 0 where there was none.
+
+    The step "exec" means that the program itself could not be started: ENOENT, EACCES, ENOEXEC are the function's
+    fault, everything else is the machine's.
+    """
+
+    def __init__(self, message: str, *, step: str, errno: int, where: str | None = None, hint: str | None = None):
+        super().__init__(message, where=where, hint=hint)
+        self.step = step
+        self.errno = errno
+
+
 class Sandbox(Protocol):
     """One running sandbox. Not thread-safe: it belongs to the event loop that created it."""
 
@@ -102,7 +127,10 @@ class Sandbox(Protocol):
         """Until the program has ended. May be awaited by several tasks, and again later."""
 
     def memory_peak(self) -> int:
-        """Highest resident size so far of the whole tree, in bytes; 0 if it cannot be known."""
+        """Highest resident size so far of the whole tree, in bytes; 0 if it cannot be known (not Linux).
+
+        The sum of each living process's own peak, never falling; shared pages count once for each process.
+        """
 
     def freeze(self) -> None:
         """Stop every process of the tree (as Lambda does between invocations). Idempotent."""
@@ -111,7 +139,8 @@ class Sandbox(Protocol):
         """Undo `freeze`. Idempotent."""
 
     def terminate(self) -> None:
-        """SIGTERM to the program."""
+        """SIGTERM to the program. In the linux tier the program is its namespace's first process, and the kernel
+        drops a SIGTERM that such a process has no handler for: follow up with `kill`."""
 
     def kill(self) -> None:
         """SIGKILL to every process of the tree. Idempotent."""

@@ -1,0 +1,284 @@
+"""The host: starts the fork server of a tier, sends it jobs, and keeps what runs.
+
+One class serves both tiers; what differs (paths, who makes the listener) is in `_place`. All I/O waits in the event
+loop that opened the host, except sending a job, which the fork server takes at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from fnroll.errors import SandboxError
+from fnroll.sandbox import channel, missing
+from fnroll.sandbox.api import Layout, Missing, Program, SandboxSpec, StepFailed, Tier, Verdict
+from fnroll.sandbox.rootfs import API_ADDRESS, API_PORT
+from fnroll.sandbox.running import Lines, LinuxSandbox, ProcessSandbox, Running, step_failed
+
+_BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from fnroll.sandbox.forkserver import main; main(sys.argv[2:])"
+_INHERITED = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+"""All of the caller's environment that the fork server gets: what its own Python may need to start."""
+
+_AT_ONCE = 16
+"""Jobs under way. The fork server takes one at a time; more in its socket could only block the event loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a sandbox will live: its layout, a listener if made here, and a directory of its own if it needs one."""
+
+    layout: Layout
+    listener: socket.socket | None
+    scratch: Path | None
+
+
+class Host:
+    """See `fnroll.sandbox.api.SandboxHost`."""
+
+    def __init__(self, tier: str, server: subprocess.Popen[bytes], control: socket.socket) -> None:
+        self._tier = tier
+        self._server = server
+        self._control = control
+        self._missing: tuple[Missing, ...] = ()
+        self._running: set[Running] = set()
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._closed = False
+
+    @classmethod
+    async def start(cls, tier: str) -> Host:
+        """Raises StepFailed where the tier's ground cannot be laid."""
+        if tier == "linux" and sys.platform != "linux":
+            raise StepFailed(f"step machine: {sys.platform} has no namespaces", step="machine", errno=0)
+        if not sys.executable:
+            raise SandboxError("this Python does not know its own path, so it cannot start the fork server")
+        ours, theirs = socket.socketpair()
+        package_root = str(Path(__file__).resolve().parents[2])
+        arguments = [package_root, tier, str(theirs.fileno()), str(os.getpid())]
+        try:
+            server = subprocess.Popen(
+                [sys.executable, "-I", "-S", "-X", "utf8", "-c", _BOOT, *arguments],
+                pass_fds=(theirs.fileno(),),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+                cwd="/",
+                env={name: os.environ[name] for name in _INHERITED if name in os.environ},
+            )
+        except OSError as error:
+            ours.close()
+            raise SandboxError(f"cannot start the fork server: {error}") from error
+        finally:
+            theirs.close()
+        host = cls(tier, server, ours)
+        try:
+            words = await host._first_words()
+        except BaseException:
+            await host.close()
+            raise
+        host._missing = missing.of_linux(words[1:] == ["1"]) if tier == "linux" else missing.of_process()
+        return host
+
+    async def _first_words(self) -> list[str]:
+        """The server's verdict on itself. A second handle on the socket, since the first must stay blocking."""
+        first: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
+
+        def hear(words: list[str]) -> None:
+            if not first.done():
+                first.set_result(words)
+
+        ear = Lines(self._control.dup(), hear, lambda: hear(["dead"]))
+        try:
+            words = await first
+        finally:
+            ear.close()
+            self._control.setblocking(True)
+        if words[0] == "failed":
+            raise step_failed(words)
+        assert self._server.stderr is not None
+        if words[0] == "dead":
+            text = self._server.stderr.read().decode("utf-8", "replace").strip()
+            raise SandboxError("the fork server died at its start", hint=text or None)
+        self._server.stderr.close()
+        return words
+
+    @property
+    def tier(self) -> str:
+        return self._tier
+
+    @property
+    def missing(self) -> tuple[Missing, ...]:
+        return self._missing
+
+    async def create(self, spec: SandboxSpec) -> Running:
+        async with self._slots:
+            if self._closed:
+                raise SandboxError("the sandbox host is closed")
+            try:
+                place = self._place(spec)
+            except OSError as error:
+                raise SandboxError(f"no place for a sandbox: {error.strerror}", where=error.filename) from error
+            sandbox = self._send(spec, place)
+            self._running.add(sandbox)
+            sandbox.gone.add_done_callback(lambda _: self._running.discard(sandbox))
+            try:
+                await sandbox.started()
+            except asyncio.CancelledError:
+                await sandbox.close()
+                raise
+            return sandbox
+
+    def _place(self, spec: SandboxSpec) -> _Place:
+        for directory in (spec.task, spec.opt):
+            if directory is not None and not directory.is_dir():
+                raise SandboxError("no such directory, so it cannot be shown to a function", where=str(directory))
+        listener, scratch, api = None, None, f"{API_ADDRESS}:{API_PORT}"
+        if self._tier == "process" or spec.network == "host":
+            listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+            listener.setblocking(False)
+            api = f"127.0.0.1:{listener.getsockname()[1]}"
+        if self._tier == "linux":
+            return _Place(Layout("/var/task", "/opt", "/tmp", api), listener, None)
+        try:
+            scratch = Path(tempfile.mkdtemp(prefix="fn-sandbox-"))
+            for name in ("tmp", "opt"):
+                (scratch / name).mkdir()
+        except OSError:
+            _discard(listener, scratch)
+            raise
+        opt = spec.opt.resolve() if spec.opt else scratch / "opt"
+        return _Place(Layout(str(spec.task.resolve()), str(opt), str(scratch / "tmp"), api), listener, scratch)
+
+    def _send(self, spec: SandboxSpec, place: _Place) -> Running:
+        """Hand the job over; on any failure nothing is open and nothing lies on the disk."""
+        mine: list[socket.socket | int] = []
+        theirs: list[socket.socket | int] = []
+        try:
+            program = spec.program(place.layout)
+            job = self._job(spec, program, place)
+            output, write_end = os.pipe()
+            mine.append(output)
+            theirs.append(write_end)
+            os.set_blocking(output, False)
+            pairs = []
+            for _ in range(2):
+                our_end, their_end = socket.socketpair()
+                mine.append(our_end)
+                theirs.append(their_end)
+                pairs.append(our_end)
+            descriptors = [end if isinstance(end, int) else end.fileno() for end in theirs]
+            channel.send_job(self._control, job, descriptors)
+        except BaseException as error:
+            _close(mine)
+            _discard(place.listener, place.scratch)
+            if isinstance(error, OSError):
+                raise SandboxError(f"the fork server cannot be reached: {error.strerror}") from error
+            raise
+        finally:
+            _close(theirs)
+        if self._tier == "linux":
+            return LinuxSandbox(place.layout, place.listener, output, *pairs)
+        sandbox = ProcessSandbox(place.layout, place.listener, output, *pairs)
+        sandbox.scratch = place.scratch
+        return sandbox
+
+    def _job(self, spec: SandboxSpec, program: Program, place: _Place) -> channel.Job:
+        return channel.Job(
+            argv=program.argv,
+            cwd=program.cwd,
+            env=program.env,
+            opt=str(spec.opt.resolve()) if spec.opt else "",
+            own_network=place.listener is None,
+            task=str(spec.task.resolve()),
+            tmp=str(place.scratch) if place.scratch else "",
+            tmp_mb=spec.tmp_mb,
+        )
+
+    async def close(self) -> None:
+        self._closed = True
+        while self._running:
+            await asyncio.gather(*(sandbox.close() for sandbox in tuple(self._running)))
+        self._control.close()
+        await asyncio.to_thread(self._server.wait)
+        if self._server.stderr is not None:
+            self._server.stderr.close()
+
+    async def canary(self) -> None:
+        """One complete sandbox, to the end of its program. Raises StepFailed with what this machine refuses."""
+        spec = SandboxSpec(lambda _: Program(("/bin/sh", "-c", ":"), {}, "/"), task=Path("/usr"), tmp_mb=1)
+        sandbox = await self.create(spec)
+        ended = await sandbox.wait()
+        await sandbox.close()
+        if ended.status != 0:
+            raise StepFailed(f"step canary: /bin/sh ended with {ended}", step="canary", errno=0)
+
+
+def _close(ends: list[socket.socket | int]) -> None:
+    for end in ends:
+        if isinstance(end, int):
+            os.close(end)
+        else:
+            end.close()
+
+
+def _discard(listener: socket.socket | None, scratch: Path | None) -> None:
+    if listener is not None:
+        listener.close()
+    if scratch is not None:
+        for directory in (scratch / "tmp", scratch / "opt", scratch):
+            with contextlib.suppress(OSError):
+                directory.rmdir()
+
+
+async def open_host(tier: Tier) -> Host:
+    """See `fnroll.sandbox.open_host`."""
+    if tier == "process":
+        return await Host.start("process")
+    try:
+        return await _open_linux()
+    except StepFailed as failure:
+        reason = missing.isolation(failure, missing.surroundings())
+        if tier == "linux":
+            raise StepFailed(
+                f"this machine does not give the linux sandbox: {failure.message}",
+                step=failure.step,
+                errno=failure.errno,
+                where=failure.where,
+                hint=reason.mend,
+            ) from failure
+    host = await Host.start("process")
+    host._missing = (reason, *host.missing)
+    return host
+
+
+async def _open_linux() -> Host:
+    host = await Host.start("linux")
+    try:
+        await host.canary()
+    except BaseException:
+        await host.close()
+        raise
+    return host
+
+
+async def diagnose() -> tuple[Verdict, ...]:
+    """See `fnroll.sandbox.diagnose`."""
+    verdicts = []
+    for tier, opening in (("linux", _open_linux), ("process", lambda: Host.start("process"))):
+        try:
+            host = await opening()
+        except StepFailed as failure:
+            verdicts.append(Verdict(tier, missing.isolation(failure, missing.surroundings()), ()))
+        except SandboxError as error:
+            verdicts.append(Verdict(tier, Missing(tier, error.message, error.hint or ""), ()))
+        else:
+            verdicts.append(Verdict(tier, None, host.missing))
+            await host.close()
+    return tuple(verdicts)

@@ -1,0 +1,113 @@
+"""What each tier cannot give, why a step was refused, and what would mend it: tables and pure functions.
+
+The only I/O is `surroundings`, which reads what this machine says about itself. It serves the hints alone: whether a
+tier works is decided by trying it (host.py), since no setting tells.
+"""
+
+from __future__ import annotations
+
+import errno as codes
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from fnroll.sandbox.api import Missing, StepFailed
+
+_MEMORY = Missing(
+    "memory limit",
+    "memory cgroups are not used yet: a function that outgrows MemorySize is not killed",
+    "watch Max Memory Used in the REPORT line",
+)
+_CPU = Missing(
+    "CPU share",
+    "CPU cgroups are not used yet: a function gets whole CPUs whatever its MemorySize",
+    "expect longer durations on Lambda below 1,769 MB",
+)
+_SHARED_COUNT = Missing(
+    "process limit",
+    "no user namespace for each sandbox, so processes could only be counted for all sandboxes together",
+    "allow nested user namespaces (sysctl user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns)",
+)
+
+_USE_LINUX = "use the linux tier"
+_PROCESS: tuple[Missing, ...] = (
+    Missing("file system isolation", "a plain process sees the host's files, with the caller's rights", _USE_LINUX),
+    Missing("process isolation", "a plain process sees and may signal the caller's other processes", _USE_LINUX),
+    Missing("network isolation", "a plain process shares the host's network and loopback", _USE_LINUX),
+    Missing("system call filter", "a filter without namespaces would refuse what host programs need", _USE_LINUX),
+    Missing("user", "the program runs as the caller, not as Lambda's user 993", _USE_LINUX),
+    Missing("/tmp size", "the scratch directory is on the host's disk, which has no limit per directory", _USE_LINUX),
+    Missing("paths", "code and layers lie at their own paths, not at /var/task and /opt", _USE_LINUX),
+    Missing("process limit", "the kernel counts processes per user, and the user is the caller", _USE_LINUX),
+)
+_NO_REAPER = Missing(
+    "daemons",
+    "this system has no sub-reapers: a process that leaves the program's process group is not found again",
+    "run functions that start daemons on Linux",
+)
+
+
+def of_linux(own_users: bool) -> tuple[Missing, ...]:
+    return (_MEMORY, _CPU) if own_users else (_MEMORY, _CPU, _SHARED_COUNT)
+
+
+def of_process(platform: str = sys.platform) -> tuple[Missing, ...]:
+    return (*_PROCESS, _MEMORY, _CPU) if platform == "linux" else (*_PROCESS, _NO_REAPER, _MEMORY, _CPU)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the machine says about itself. `container` is "docker", "podman" or ""."""
+
+    platform: str
+    container: str = ""
+    apparmor_restricts: bool = False
+    clone_forbidden: bool = False
+    namespaces_limit: int | None = None
+
+
+def surroundings() -> Surroundings:
+    container = "docker" if Path("/.dockerenv").exists() else ""
+    container = "podman" if Path("/run/.containerenv").exists() else container
+    limit = _number("/proc/sys/user/max_user_namespaces")
+    return Surroundings(
+        platform=sys.platform,
+        container=container,
+        apparmor_restricts=_number("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == 1,
+        clone_forbidden=_number("/proc/sys/kernel/unprivileged_userns_clone") == 0,
+        namespaces_limit=limit,
+    )
+
+
+def _number(path: str) -> int | None:
+    try:
+        return int(Path(path).read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def isolation(failure: StepFailed, around: Surroundings) -> Missing:
+    """Why there is no linux tier here."""
+    return Missing("isolation", f"the linux tier failed at {failure.message}", mend(failure, around))
+
+
+def mend(failure: StepFailed, around: Surroundings) -> str:
+    """What a user could change so that the step that failed works; the likeliest cause first."""
+    if around.platform != "linux":
+        return "run on Linux"
+    if failure.errno == codes.ENOSYS or failure.step == "machine":
+        return "the linux tier needs Linux 5.12 or newer on x86_64 or arm64"
+    if around.container == "docker":
+        return "start the container with --privileged (Docker's default seccomp profile refuses namespaces)"
+    if around.container == "podman":
+        return "start the container with --security-opt unmask=ALL (a masked /proc cannot be mounted anew)"
+    if around.namespaces_limit == 0:
+        return "sudo sysctl user.max_user_namespaces=10000"
+    if around.clone_forbidden:
+        return "sudo sysctl kernel.unprivileged_userns_clone=1"
+    if around.apparmor_restricts:
+        return (
+            "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0, "
+            "or give this Python an AppArmor profile that allows userns"
+        )
+    return "run as root, or ask whoever runs this machine to allow user namespaces"
