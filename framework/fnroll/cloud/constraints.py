@@ -1,0 +1,131 @@
+"""The model's constraints (required, length, range, pattern, enum), with the texts of AWS's Java validators.
+
+One public function, `check`; pure. A text is `1 validation error detected: Value 'v' at 'member' failed to satisfy
+constraint: Member must …`; several findings are joined by "; ". Lists and maps report for the whole collection, and
+values of sensitive shapes are left out, as Lambda does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, KeysView, Mapping, ValuesView
+from functools import lru_cache
+from typing import Any
+
+from fnroll.cloud.faults import Fault
+
+Shape = Mapping[str, Any]
+ShapeOf = Callable[[str], Shape]
+
+_UNCHECKED_ENUMS = frozenset({"Runtime"})
+"""Lambda checks these itself, later, with InvalidParameterValueException."""
+
+
+def check(shape_of: ShapeOf, shape: Shape, value: Mapping[str, Any]) -> None:
+    """Raise Fault ValidationException with every violation in `value`, an instance of the structure `shape`."""
+    found = list(_structure(shape_of, shape, value, ""))
+    if found:
+        errors = "error" if len(found) == 1 else "errors"
+        raise Fault("ValidationException", f"{len(found)} validation {errors} detected: {'; '.join(found)}")
+
+
+def _structure(shape_of: ShapeOf, shape: Shape, value: Mapping[str, Any], path: str) -> Iterator[str]:
+    required = shape.get("required", ())
+    for name, member in shape.get("members", {}).items():
+        place = f"{path}.{_lower(name)}" if path else _lower(name)
+        if value.get(name) is None:
+            if name in required:
+                yield f"Value null at '{place}' failed to satisfy constraint: Member must not be null"
+            continue
+        yield from _value(shape_of, member["shape"], value[name], place)
+
+
+def _value(shape_of: ShapeOf, name: str, value: Any, place: str) -> Iterator[str]:
+    shape = shape_of(name)
+    kind = shape["type"]
+    for rule in _broken(name, shape, value):
+        yield f"{_shown(shape, value)} at '{place}' failed to satisfy constraint: {rule}"
+    if kind == "structure":
+        yield from _structure(shape_of, shape, value, place)
+    elif kind == "list":
+        yield from _members(shape_of, shape, shape["member"]["shape"], value, place, "Member must")
+    elif kind == "map":
+        yield from _members(shape_of, shape, shape["key"]["shape"], value.keys(), place, "Map keys must", value)
+        yield from _members(shape_of, shape, shape["value"]["shape"], value.values(), place, "Map value must", value)
+
+
+def _members(
+    shape_of: ShapeOf, holder: Shape, name: str, items: Any, place: str, lead: str, whole: Any = None
+) -> Iterator[str]:
+    """Scalars of a collection: one finding for the whole of it, naming every rule that its members have."""
+    inner = shape_of(name)
+    if inner["type"] in ("structure", "list", "map"):
+        for number, item in enumerate(items, 1):
+            yield from _value(shape_of, name, item, f"{place}.{number}.member")
+        return
+    if any(True for item in items for _ in _broken(name, inner, item)):
+        rules = ", ".join([*(text for text, _ in _rules(name, inner)), "Member must not be null"])
+        shown = _shown(holder, items if whole is None else whole)
+        yield f"{shown} at '{place}' failed to satisfy constraint: {lead} satisfy constraint: [{rules}]"
+
+
+Rule = tuple[str, Callable[[Any], bool]]
+
+
+def _rules(name: str, shape: Shape) -> Iterator[Rule]:
+    """Every rule of a shape: its text, and whether a value keeps it."""
+    number = shape["type"] in ("integer", "long", "double", "float")
+    measure, of = ("value", lambda value: value) if number else ("length", len)
+    if "max" in shape:
+        yield (
+            f"Member must have {measure} less than or equal to {shape['max']}",
+            lambda value: bool(of(value) <= shape["max"]),
+        )
+    if "min" in shape:
+        yield (
+            f"Member must have {measure} greater than or equal to {shape['min']}",
+            lambda value: bool(of(value) >= shape["min"]),
+        )
+    if "pattern" in shape:
+        pattern = _pattern(shape["pattern"])
+        yield (
+            f"Member must satisfy regular expression pattern: {shape['pattern']}",
+            lambda value: pattern is None or pattern.fullmatch(value) is not None,
+        )
+    if "enum" in shape and name not in _UNCHECKED_ENUMS:
+        yield f"Member must satisfy enum value set: [{', '.join(shape['enum'])}]", lambda value: value in shape["enum"]
+
+
+def _broken(name: str, shape: Shape, value: Any) -> Iterator[str]:
+    return (text for text, keeps in _rules(name, shape) if not keeps(value))
+
+
+@lru_cache(maxsize=512)
+def _pattern(text: str) -> re.Pattern[str] | None:
+    """The model's patterns are Java's; the few that Python cannot read are not checked."""
+    try:
+        return re.compile(text, re.ASCII)
+    except re.error:
+        return None
+
+
+def _lower(name: str) -> str:
+    """Member names as the Java side spells them: functionName, kMSKeyArn."""
+    return name[:1].lower() + name[1:]
+
+
+def _shown(shape: Shape, value: Any) -> str:
+    return "Value" if shape.get("sensitive") else f"Value '{_java(value)}'"
+
+
+def _java(value: Any) -> str:
+    """A value as Java's toString writes it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}={_java(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, bytes):
+        return f"java.nio.HeapByteBuffer[pos=0 lim={len(value)} cap={len(value)}]"
+    if isinstance(value, (list, KeysView, ValuesView)):
+        return "[" + ", ".join(_java(item) for item in value) + "]"
+    return str(value)

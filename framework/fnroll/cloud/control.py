@@ -1,0 +1,93 @@
+"""The control plane: which operation is which function, each run as one transaction on one thread of its own.
+
+That thread is the only writer of the database. A large upload is checked and hashed there, so the event loop, which
+carries the invocations, never waits for one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from fnroll.cloud import aliases, functions, layers, policy, tags, urls, versions
+from fnroll.cloud.records import Call, Given, Result
+from fnroll.cloud.state import State
+from fnroll.cloud.store import Store
+
+OPERATIONS: Mapping[str, Callable[[Call, Given], Result]] = {
+    "AddPermission": policy.add_permission,
+    "CreateAlias": aliases.create_alias,
+    "CreateFunction": functions.create_function,
+    "CreateFunctionUrlConfig": urls.create_function_url_config,
+    "DeleteAlias": aliases.delete_alias,
+    "DeleteFunction": functions.delete_function,
+    "DeleteFunctionUrlConfig": urls.delete_function_url_config,
+    "DeleteLayerVersion": layers.delete_layer_version,
+    "GetAccountSettings": tags.get_account_settings,
+    "GetAlias": aliases.get_alias,
+    "GetFunction": functions.get_function,
+    "GetFunctionConfiguration": functions.get_function_configuration,
+    "GetFunctionUrlConfig": urls.get_function_url_config,
+    "GetLayerVersion": layers.get_layer_version,
+    "GetLayerVersionByArn": layers.get_layer_version_by_arn,
+    "GetPolicy": policy.get_policy,
+    "ListAliases": aliases.list_aliases,
+    "ListFunctionUrlConfigs": urls.list_function_url_configs,
+    "ListFunctions": functions.list_functions,
+    "ListLayerVersions": layers.list_layer_versions,
+    "ListLayers": layers.list_layers,
+    "ListTags": tags.list_tags,
+    "ListVersionsByFunction": versions.list_versions_by_function,
+    "PublishLayerVersion": layers.publish_layer_version,
+    "PublishVersion": versions.publish_version,
+    "RemovePermission": policy.remove_permission,
+    "TagResource": tags.tag_resource,
+    "UntagResource": tags.untag_resource,
+    "UpdateAlias": aliases.update_alias,
+    "UpdateFunctionCode": functions.update_function_code,
+    "UpdateFunctionConfiguration": functions.update_function_configuration,
+    "UpdateFunctionUrlConfig": urls.update_function_url_config,
+}
+
+Value = TypeVar("Value")
+
+
+class Control:
+    """Runs operations. `fetch_s3(bucket, key, version)` reads an object of the local S3; it may block."""
+
+    def __init__(self, state: State, store: Store, fetch_s3: Callable[[str, str, str | None], bytes]) -> None:
+        self._state = state
+        self._store = store
+        self._fetch_s3 = fetch_s3
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="fn-control")
+
+    async def run(self, work: Callable[[sqlite3.Connection], Value]) -> Value:
+        """`work` as one transaction; when this returns it is committed."""
+
+        def whole() -> Value:
+            with self._state.transaction() as db:
+                return work(db)
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, whole)
+
+    async def call(self, name: str, region: str, port: int, parse: Callable[[], Given]) -> tuple[Result, list[str]]:
+        """One operation: its result, and the ARNs whose environments must go. Faults are raised.
+
+        `parse` runs on the control thread too: decoding an upload takes long.
+        """
+        retired: list[str] = []
+
+        def whole() -> Result:
+            given = parse()
+            with self._state.transaction() as db:
+                call = Call(db, self._store, region, port, self._fetch_s3, retired=retired)
+                return OPERATIONS[name](call, given)
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, whole), retired
+
+    def close(self) -> None:
+        """Finish what is running. Idempotent."""
+        self._thread.shutdown()

@@ -1,0 +1,175 @@
+"""Functions: create, read, update, delete, list."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from fnroll.cloud import configuration, versions
+from fnroll.cloud.configuration import describe
+from fnroll.cloud.faults import conflict, invalid
+from fnroll.cloud.names import LATEST, is_version, parse_function
+from fnroll.cloud.records import (
+    Call,
+    FunctionRow,
+    Given,
+    Result,
+    VersionRow,
+    aliases_of,
+    as_function,
+    find_function,
+    find_version,
+    latest,
+    named,
+    new_revision,
+    page,
+    target,
+    version_number,
+    versions_of,
+)
+from fnroll.cloud.store import Stored
+
+
+def create_function(call: Call, given: Given) -> Result:
+    ref = parse_function(given["FunctionName"], call.region)
+    if find_function(call.db, ref.region, ref.name) is not None:
+        raise conflict(f"Function already exist: {ref.name}")
+    config = configuration.initial(call, {**given, "FunctionName": ref.name})
+    stored, image = _code(call, given["Code"], config["PackageType"])
+    _put_code(config, stored)
+    row_id = call.db.execute(
+        "INSERT INTO function (region, name, tags) VALUES (?, ?, ?)",
+        (ref.region, ref.name, json.dumps(given.get("Tags", {}))),
+    ).lastrowid
+    assert row_id is not None
+    function = FunctionRow(row_id, ref.region, ref.name, 1, given.get("Tags", {}))
+    version = VersionRow(
+        function,
+        0,
+        config,
+        configuration.fingerprint(config, image),
+        new_revision(),
+        stored.key if stored else None,
+        image,
+    )
+    versions.save(call, version)
+    if given.get("Publish"):
+        published = versions.publish(call, version, description=None)
+        return describe(published, published.version)
+    return describe(version, None)
+
+
+def get_function(call: Call, given: Given) -> Result:
+    ref, version = target(call, given)
+    result: Result = {"Configuration": describe(version, ref.qualifier), "Code": _location(call, version)}
+    if version.function.tags:
+        result["Tags"] = version.function.tags
+    return result
+
+
+def get_function_configuration(call: Call, given: Given) -> Result:
+    ref, version = target(call, given)
+    return describe(version, ref.qualifier)
+
+
+def list_functions(call: Call, given: Given) -> Result:
+    rows = call.db.execute("SELECT * FROM function WHERE region = ? ORDER BY name", (call.region,))
+    functions = [as_function(row) for row in rows]
+    if given.get("FunctionVersion") == "ALL":
+        items = [(version, version.version) for function in functions for version in versions_of(call.db, function)]
+        chosen, marker = page(items, lambda item: f"{item[0].function.name}:{item[1]}", given)
+        return {"Functions": [describe(version, qualifier) for version, qualifier in chosen], **marker}
+    some, marker = page(functions, lambda function: function.name, given)
+    found = [find_version(call.db, function, 0) for function in some]
+    return {"Functions": [describe(version, None) for version in found if version is not None], **marker}
+
+
+def update_function_code(call: Call, given: Given) -> Result:
+    version = latest(call, given)
+    versions.check_revision(version, given)
+    configuration.refuse(given)
+    config = {**version.config, "LastModified": call.stamp()}
+    stored, image = _code(call, given, config["PackageType"], keep=not given.get("DryRun"))
+    _put_code(config, stored)
+    if "Architectures" in given:
+        config["Architectures"] = given["Architectures"]
+    updated = _updated(version, config, stored.key if stored else None, image)
+    if given.get("DryRun"):
+        return describe(updated, None)
+    versions.save(call, updated)
+    if given.get("Publish"):
+        published = versions.publish(call, updated, description=None)
+        return describe(published, published.version)
+    return describe(updated, None)
+
+
+def update_function_configuration(call: Call, given: Given) -> Result:
+    version = latest(call, given)
+    versions.check_revision(version, given)
+    updated = _updated(version, configuration.changed(call, version.config, given), version.package, version.image)
+    versions.save(call, updated)
+    return describe(updated, None)
+
+
+def delete_function(call: Call, given: Given) -> Result:
+    """Without a qualifier the whole function; with one, that version. Deleting an absent version is no error."""
+    ref, function = named(call, given)
+    if ref.qualifier is None:
+        call.db.execute("DELETE FROM function WHERE id = ?", (function.id,))
+        call.retired.append(function.arn)
+        return {}
+    if ref.qualifier == LATEST:
+        raise invalid("$LATEST version cannot be deleted without deleting the function.")
+    if not is_version(ref.qualifier):
+        raise invalid("Deletion of aliases is not currently supported.")
+    using = [a.name for a in aliases_of(call.db, function) if ref.qualifier == a.version or ref.qualifier in a.weights]
+    if using:
+        raise conflict(f"Unable to delete version because the following aliases reference it: [{', '.join(using)}]")
+    call.db.execute(
+        "DELETE FROM version WHERE function_id = ? AND number = ?", (function.id, version_number(ref.qualifier))
+    )
+    return {}
+
+
+def _updated(version: VersionRow, config: Result, package: str | None, image: str | None) -> VersionRow:
+    return replace(
+        version,
+        config=config,
+        fingerprint=configuration.fingerprint(config, image),
+        revision=new_revision(),
+        package=package,
+        image=image,
+    )
+
+
+def _code(call: Call, given: Given, kind: str, *, keep: bool = True) -> tuple[Stored | None, str | None]:
+    """The package or the image URI that a call brings. Faults: none, of the wrong kind, unreadable."""
+    image = given.get("ImageUri")
+    if (image is not None) != (kind == "Image"):
+        wanted = "ImageUri" if kind == "Image" else "ZipFile or S3Bucket and S3Key"
+        raise invalid(f"Please provide {wanted} when creating or updating a function of PackageType {kind}.")
+    if image is not None:
+        return None, image
+    return package_of(call, given, keep=keep), None
+
+
+def package_of(call: Call, given: Given, *, keep: bool = True) -> Stored:
+    """The zip that `ZipFile`, or `S3Bucket` and `S3Key`, give."""
+    if (data := given.get("ZipFile")) is not None:
+        return call.store.add(data) if keep else call.store.examine(data)
+    if given.get("S3Bucket") and given.get("S3Key"):
+        data = call.fetch_s3(given["S3Bucket"], given["S3Key"], given.get("S3ObjectVersion"))
+        return call.store.add(data, direct=False) if keep else call.store.examine(data, direct=False)
+    raise invalid("Please provide a source for function code.")
+
+
+def _put_code(config: Result, stored: Stored | None) -> None:
+    if stored is not None:
+        config["CodeSha256"], config["CodeSize"] = stored.code_sha256, stored.size
+
+
+def _location(call: Call, version: VersionRow) -> Result:
+    if version.image is not None:
+        return {"RepositoryType": "ECR", "ImageUri": version.image}
+    assert version.package is not None
+    return {"RepositoryType": "S3", "Location": call.package_url(version.package)}

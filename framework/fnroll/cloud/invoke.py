@@ -1,0 +1,168 @@
+"""From a function's name to an invocation of the emulator: resolve, route by weight, prepare the code, run.
+
+This is the path that must not wait: rows are read on the event loop through the reading connection, and only the first
+invocation of a revision touches the disk.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import sqlite3
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from fnroll.cloud.faults import Fault, not_built, not_found
+from fnroll.cloud.layers import package_key
+from fnroll.cloud.names import LATEST, FunctionRef, function_arn, is_version
+from fnroll.cloud.records import AliasRow, VersionRow, find_alias, find_function, find_version, version_number
+from fnroll.cloud.store import Store
+from fnroll.emulator.api import FunctionConfig, Invocation, Outcome
+from fnroll.sandbox.api import Network
+
+MAX_CONFIGS = 512
+"""Prepared configurations that are kept; past that they are made again, which costs some file system calls."""
+
+
+class Invoker(Protocol):
+    """What the cloud wants of an emulator."""
+
+    async def invoke(self, config: FunctionConfig, invocation: Invocation) -> Outcome: ...
+
+    async def retire(self, arn: str) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One event for one function."""
+
+    ref: FunctionRef
+    payload: bytes
+    request_id: str
+    client_context: str | None = None
+    trace_id: str | None = None
+
+
+class Invocations:
+    """Runs requests on the emulator. `port` is where the cloud answers: handlers find their AWS there."""
+
+    def __init__(
+        self,
+        read: sqlite3.Connection,
+        store: Store,
+        emulator: Invoker,
+        port: int,
+        *,
+        chance: Callable[[], float] = random.random,
+        network: Network = "host",
+    ) -> None:
+        self._read = read
+        self._store = store
+        self._emulator = emulator
+        self._port = port
+        self._chance = chance
+        self._network = network
+        self._configs: dict[tuple[str, str, str], FunctionConfig] = {}
+
+    def resolve(self, ref: FunctionRef) -> VersionRow:
+        """The version of this invocation; an alias's weights are drawn anew each time. Fault ResourceNotFound."""
+        function = find_function(self._read, ref.region, ref.name)
+        qualifier = ref.qualifier or LATEST
+        asked = function_arn(ref.region, ref.name, qualifier)
+        if function is None:
+            raise not_found(asked)
+        if not is_version(qualifier):
+            alias = find_alias(self._read, function, qualifier)
+            if alias is None:
+                raise Fault("ResourceNotFoundException", f"Cannot find alias arn: {asked}")
+            qualifier = draw(alias, self._chance)
+        version = find_version(self._read, function, version_number(qualifier))
+        if version is None:
+            raise not_found(function_arn(ref.region, ref.name, qualifier))
+        if version.package is None:
+            raise not_built("Invoke of a function whose code is a container image")
+        return version
+
+    async def run(self, request: Request) -> Outcome:
+        """Faults as Lambda's Invoke; raises EmulatorError or SandboxError if no environment could be made."""
+        config = await self._prepared(self.resolve(request.ref))
+        return await self._emulator.invoke(
+            config,
+            Invocation(
+                request.request_id,
+                request.payload or b"{}",
+                request.ref.asked_arn,
+                request.client_context,
+                request.trace_id or new_trace_id(),
+            ),
+        )
+
+    async def retire(self, arn: str) -> None:
+        """Drop the environments of a function that is gone."""
+        self._configs = {key: config for key, config in self._configs.items() if key[0] != arn}
+        await self._emulator.retire(arn)
+
+    async def _prepared(self, version: VersionRow) -> FunctionConfig:
+        key = (version.function.arn, version.version, version.fingerprint)
+        found = self._configs.get(key)
+        if found is None:
+            found = await self._prepare(version)
+            if len(self._configs) >= MAX_CONFIGS:
+                self._configs.clear()
+            self._configs[key] = found
+        return found
+
+    async def _prepare(self, version: VersionRow) -> FunctionConfig:
+        config, function = version.config, version.function
+        assert version.package is not None
+        keys = [package_key(self._read, layer["Arn"]) for layer in config.get("Layers", ())]
+        opt = await self._store.layers([key for key in keys if key is not None]) if keys else None
+        return FunctionConfig(
+            name=function.name,
+            arn=function.arn,
+            version=version.version,
+            revision=version.fingerprint,
+            task=await self._store.code(version.package),
+            opt=opt,
+            handler=config.get("Handler"),
+            runtime=config.get("Runtime"),
+            memory_mb=config["MemorySize"],
+            timeout=config["Timeout"],
+            tmp_mb=config["EphemeralStorage"]["Size"],
+            environment={**self._local(), **config.get("Environment", {}).get("Variables", {})},
+            credentials=CREDENTIALS,
+            region=function.region,
+            log_group=config["LoggingConfig"].get("LogGroup"),
+            network=self._network,
+        )
+
+    def _local(self) -> Mapping[str, str]:
+        """What makes any SDK inside the function speak to this cloud; the function's own variables go before it."""
+        return {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{self._port}"}
+
+
+CREDENTIALS: Mapping[str, str] = {
+    "AWS_ACCESS_KEY_ID": "ASIAFNLOCALCLOUD0000",
+    "AWS_SECRET_ACCESS_KEY": "local-cloud-needs-no-secret",
+    "AWS_SESSION_TOKEN": "local-cloud-session",
+}
+"""What a function signs with: made up, and never the user's own."""
+
+
+def draw(alias: AliasRow, chance: Callable[[], float]) -> str:
+    """The version of one invocation: each additional version by its weight, the primary by what is left."""
+    if alias.weights:
+        drawn = chance()
+        for version, weight in alias.weights.items():
+            if drawn < weight:
+                return version
+            drawn -= weight
+    return alias.version
+
+
+def new_trace_id() -> str:
+    return f"Root=1-{int(time.time()):08x}-{os.urandom(12).hex()};Parent={os.urandom(8).hex()};Sampled=0"

@@ -1,0 +1,142 @@
+"""Layers: publish a version, read, list, delete.
+
+Numbers are never reused, and a deleted version keeps working for the functions that have it.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import sqlite3
+from dataclasses import dataclass
+from typing import Any
+
+from fnroll.cloud.functions import package_of
+from fnroll.cloud.names import layer_arn, parse_layer, parse_layer_version
+from fnroll.cloud.records import Call, Given, Result, absent, page
+
+_INFO = ("Description", "CompatibleArchitectures", "CompatibleRuntimes", "LicenseInfo")
+
+
+@dataclass(frozen=True, slots=True)
+class LayerVersionRow:
+    region: str
+    name: str
+    number: int
+    info: dict[str, Any]
+    package: str
+    size: int
+
+
+def publish_layer_version(call: Call, given: Given) -> Result:
+    name = parse_layer(given["LayerName"])
+    stored = package_of(call, given["Content"])
+    (number,) = call.db.execute(
+        "INSERT INTO layer (region, name, next_version) VALUES (?, ?, 2) ON CONFLICT (region, name)"
+        " DO UPDATE SET next_version = next_version + 1 RETURNING next_version - 1",
+        (call.region, name),
+    ).fetchone()
+    info = {"Description": "", **{key: given[key] for key in _INFO if key in given}, "CreatedDate": call.stamp()}
+    call.db.execute(
+        "INSERT INTO layer_version (region, name, number, info, package, size) VALUES (?, ?, ?, ?, ?, ?)",
+        (call.region, name, number, json.dumps(info), stored.key, stored.size),
+    )
+    return _describe(call, LayerVersionRow(call.region, name, number, info, stored.key, stored.size))
+
+
+def get_layer_version(call: Call, given: Given) -> Result:
+    return _describe(call, _existing(call, parse_layer(given["LayerName"]), given["VersionNumber"]))
+
+
+def get_layer_version_by_arn(call: Call, given: Given) -> Result:
+    parts = parse_layer_version(given["Arn"])
+    if parts is None or parts[0] != call.region:
+        raise absent()
+    return _describe(call, _existing(call, parts[1], parts[2]))
+
+
+def list_layer_versions(call: Call, given: Given) -> Result:
+    """Newest first. A layer that does not exist has no versions, which is no error."""
+    found = _matching(call, given, parse_layer(given["LayerName"]))
+    chosen, marker = page(found, lambda version: str(version.number), given)
+    return {"LayerVersions": [_item(version) for version in chosen], **marker}
+
+
+def list_layers(call: Call, given: Given) -> Result:
+    newest: dict[str, LayerVersionRow] = {}
+    for version in _matching(call, given, None):
+        newest.setdefault(version.name, version)
+    chosen, marker = page(sorted(newest.values(), key=lambda version: version.name), lambda item: item.name, given)
+    return {
+        "Layers": [
+            {
+                "LayerName": version.name,
+                "LayerArn": layer_arn(version.region, version.name),
+                "LatestMatchingVersion": _item(version),
+            }
+            for version in chosen
+        ],
+        **marker,
+    }
+
+
+def delete_layer_version(call: Call, given: Given) -> Result:
+    """Deleting an absent version is no error."""
+    call.db.execute(
+        "UPDATE layer_version SET deleted = 1 WHERE region = ? AND name = ? AND number = ?",
+        (call.region, parse_layer(given["LayerName"]), given["VersionNumber"]),
+    )
+    return {}
+
+
+def package_key(db: sqlite3.Connection, arn: str) -> str | None:
+    """The package of a layer version that a function names, deleted ones included."""
+    parts = parse_layer_version(arn)
+    row = (
+        parts
+        and db.execute(
+            "SELECT package FROM layer_version WHERE region = ? AND name = ? AND number = ?", parts
+        ).fetchone()
+    )
+    return row and str(row["package"])
+
+
+def _existing(call: Call, name: str, number: int) -> LayerVersionRow:
+    row = call.db.execute(
+        "SELECT * FROM layer_version WHERE region = ? AND name = ? AND number = ? AND deleted = 0",
+        (call.region, name, number),
+    ).fetchone()
+    if row is None:
+        raise absent()
+    return _as_version(row)
+
+
+def _matching(call: Call, given: Given, name: str | None) -> list[LayerVersionRow]:
+    """Versions that are there and fit the runtime and architecture asked for, newest first."""
+    rows = call.db.execute(
+        "SELECT * FROM layer_version WHERE region = ? AND deleted = 0 AND (? IS NULL OR name = ?) ORDER BY number DESC",
+        (call.region, name, name),
+    )
+    wanted = (
+        ("CompatibleRuntimes", given.get("CompatibleRuntime")),
+        ("CompatibleArchitectures", given.get("CompatibleArchitecture")),
+    )
+    found = [_as_version(row) for row in rows]
+    return [v for v in found if all(value is None or value in v.info.get(key, ()) for key, value in wanted)]
+
+
+def _as_version(row: sqlite3.Row) -> LayerVersionRow:
+    return LayerVersionRow(
+        row["region"], row["name"], row["number"], json.loads(row["info"]), row["package"], row["size"]
+    )
+
+
+def _item(version: LayerVersionRow) -> Result:
+    arn = layer_arn(version.region, version.name, version.number)
+    return {"LayerVersionArn": arn, "Version": version.number, **version.info}
+
+
+def _describe(call: Call, version: LayerVersionRow) -> Result:
+    sha256 = base64.b64encode(bytes.fromhex(version.package)).decode()
+    content = {"Location": call.package_url(version.package), "CodeSha256": sha256, "CodeSize": version.size}
+    return {"LayerArn": layer_arn(version.region, version.name), "Content": content, **_item(version)}

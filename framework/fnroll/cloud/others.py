@@ -1,0 +1,152 @@
+"""Every other AWS service, through moto, in this process.
+
+moto's WSGI application is loaded by the first request that needs it (seconds) and called on threads of its own, so
+neither the event loop nor an invocation waits for it. Its state lies in memory and ends with the process. The one
+room and the one module that know moto.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import logging
+import re
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
+from typing import Any
+from urllib.parse import quote, unquote_to_bytes
+from xml.sax.saxutils import escape
+
+from fnroll.cloud.faults import Fault, invalid, not_built
+from fnroll.cloud.names import ACCOUNT
+from fnroll.cloud.protocol import Answer
+from fnroll.emulator.wire import Request
+
+WORKERS = 8
+
+_DROPPED = frozenset({"content-length", "connection", "transfer-encoding", "keep-alive", "date", "server"})
+_CODE = re.compile(rb"<Code>([^<]*)</Code>")
+_MESSAGE = re.compile(rb"<Message>([^<]*)</Message>")
+_MISSING = "this service needs moto, which is not installed: pip install 'fnroll[local]'"
+_log = logging.getLogger(__name__)
+
+Application = Callable[[dict[str, Any], Callable[..., object]], Iterable[bytes]]
+
+
+def load_moto() -> Application:
+    """moto's dispatcher. Raises ImportError if moto, or its server extra, is not installed."""
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+    application: Application = DomainDispatcherApplication(create_backend_app)
+    return application
+
+
+class Others:
+    """moto behind a lock for its loading and a pool for its calls. `load` gives the WSGI application."""
+
+    def __init__(self, load: Callable[[], Application] = load_moto) -> None:
+        self._load = load
+        self._lock = Lock()
+        self._application: Application | None = None
+        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="fn-moto")
+
+    async def answer(self, request: Request, service: str | None) -> Answer:
+        """moto's answer; `service` as the SigV4 scope names it, for the words of a refusal."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._answer, request, service)
+
+    def fetch_s3(self, bucket: str, key: str, version: str | None) -> bytes:
+        """An object of the local S3; blocks. Fault InvalidParameterValue with S3's own words, 501 without moto."""
+        target = f"/{bucket}/{quote(key)}" + (f"?versionId={quote(version)}" if version else "")
+        scope = "AWS4-HMAC-SHA256 Credential=local/20250101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0"
+        request = Request("GET", target, [("host", "localhost"), ("authorization", scope)], b"")
+        answer = self._answer(request, "s3")
+        if answer.status == 501:
+            raise not_built(f"Code from S3 without moto ({_MISSING})")
+        if answer.status != 200:
+            code, words = _CODE.search(answer.body), _MESSAGE.search(answer.body)
+            raise invalid(
+                f"Error occurred while GetObject. S3 Error Code: {code[1].decode() if code else answer.status}. "
+                f"S3 Error Message: {words[1].decode() if words else 'unknown'}"
+            )
+        return answer.body
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _answer(self, request: Request, service: str | None) -> Answer:
+        try:
+            with self._lock:
+                if self._application is None:
+                    self._application = self._load()
+            return _call(self._application, request)
+        except ImportError:
+            return _refusal(request, service, _MISSING)
+        except Exception as error:
+            # moto raises whatever it meets; its user needs an answer, and the log the place.
+            _log.exception("moto failed on %s %s", request.method, request.path)
+            return _refusal(request, service, f"moto cannot answer this: {type(error).__name__}: {error}")
+
+
+def _call(application: Application, request: Request) -> Answer:
+    status, headers = 500, list[tuple[str, str]]()
+
+    def start_response(line: str, fields: list[tuple[str, str]], exc_info: object = None) -> None:
+        nonlocal status, headers
+        status, headers = int(line.split(" ", 1)[0]), fields
+
+    chunks = application(_environ(request), start_response)
+    try:
+        body = b"".join(chunks)
+    finally:
+        if close := getattr(chunks, "close", None):
+            close()
+    if request.method == "HEAD":
+        # The length of what GET would give belongs in the answer; the server sends no body with HEAD.
+        body = bytes(int(next((value for name, value in headers if name.lower() == "content-length"), "0")))
+    return Answer(status, [item for item in headers if item[0].lower() not in _DROPPED], body)
+
+
+def _environ(request: Request) -> dict[str, Any]:
+    host, _, port = (request.header("host") or "localhost").rpartition(":")
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": request.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote_to_bytes(request.path).decode("latin-1"),
+        "RAW_URI": request.target,
+        "REQUEST_URI": request.target,
+        "QUERY_STRING": request.query_string,
+        "SERVER_NAME": host or port,
+        "SERVER_PORT": port if host and port.isdecimal() else "80",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "REMOTE_ADDR": "127.0.0.1",
+        "CONTENT_LENGTH": str(len(request.body)),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(request.body),
+        "wsgi.errors": io.StringIO(),
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+    }
+    for name, value in request.headers:
+        key = name.upper().replace("-", "_")
+        if key in ("CONTENT_LENGTH", "TRANSFER_ENCODING"):
+            continue
+        key = key if key == "CONTENT_TYPE" else f"HTTP_{key}"
+        environ[key] = f"{environ[key]},{value}" if key in environ else value
+    # One account for Lambda and all the rest.
+    environ["HTTP_X_MOTO_ACCOUNT_ID"] = ACCOUNT
+    return environ
+
+
+def _refusal(request: Request, service: str | None, message: str) -> Answer:
+    """501 in the form that the service's SDKs read: JSON where the operation came in a header, else XML."""
+    words = f"{service}: {message}" if service else message
+    if request.header("x-amz-target") is not None:
+        fault = Fault("NotImplementedException", words)
+        return Answer(501, fault.headers(), json.dumps({"__type": fault.code, "message": words}).encode())
+    error = f"<Error><Code>NotImplemented</Code><Message>{escape(words)}</Message></Error>"
+    body = error if service == "s3" else f"<ErrorResponse>{error}</ErrorResponse>"
+    return Answer(501, [("Content-Type", "text/xml")], body.encode())

@@ -1,0 +1,207 @@
+"""The rows of the control plane as values, and the look-ups that every operation shares.
+
+A `Call` is what an operation is given besides its parameters: the open transaction, the package store, the region.
+Operations are functions `(Call, parameters) -> result` in the modules beside this one; `control` lists them.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+from uuid import uuid4
+
+from fnroll.cloud.faults import Fault, invalid, not_built, not_found
+from fnroll.cloud.names import LATEST, FunctionRef, function_arn, is_version, parse_function
+from fnroll.cloud.store import Store
+
+Given = Mapping[str, Any]
+Result = dict[str, Any]
+Item = TypeVar("Item")
+
+PAGE = 50
+"""Items of a list's page where the caller gives no MaxItems; Lambda gives no more than this either."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One control-plane call. `retired` collects the ARNs whose environments must go once it is committed."""
+
+    db: sqlite3.Connection
+    store: Store
+    region: str
+    port: int
+    fetch_s3: Callable[[str, str, str | None], bytes]
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    retired: list[str] = field(default_factory=list)
+
+    def stamp(self) -> str:
+        """Now, as LastModified and CreatedDate are written."""
+        return self.now.strftime("%Y-%m-%dT%H:%M:%S.") + f"{self.now.microsecond // 1000:03d}+0000"
+
+    def package_url(self, key: str) -> str:
+        return f"http://localhost:{self.port}/.fn/package/{key}"
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionRow:
+    id: int
+    region: str
+    name: str
+    next_version: int
+    tags: dict[str, str]
+
+    @property
+    def arn(self) -> str:
+        return function_arn(self.region, self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRow:
+    """One version; `number` 0 is $LATEST. `config` is the FunctionConfiguration less what `describe` adds.
+
+    `fingerprint` names code and configuration: of $LATEST itself, or of what $LATEST was when this one was published.
+    """
+
+    function: FunctionRow
+    number: int
+    config: dict[str, Any]
+    fingerprint: str
+    revision: str
+    package: str | None
+    image: str | None
+
+    @property
+    def version(self) -> str:
+        return str(self.number) if self.number else LATEST
+
+
+@dataclass(frozen=True, slots=True)
+class AliasRow:
+    function: FunctionRow
+    name: str
+    version: str
+    description: str
+    weights: dict[str, float]
+    revision: str
+
+    @property
+    def arn(self) -> str:
+        return function_arn(self.function.region, self.function.name, self.name)
+
+
+def new_revision() -> str:
+    return str(uuid4())
+
+
+def find_function(db: sqlite3.Connection, region: str, name: str) -> FunctionRow | None:
+    row = db.execute("SELECT * FROM function WHERE region = ? AND name = ?", (region, name)).fetchone()
+    return row and as_function(row)
+
+
+def as_function(row: sqlite3.Row) -> FunctionRow:
+    return FunctionRow(row["id"], row["region"], row["name"], row["next_version"], json.loads(row["tags"]))
+
+
+def find_version(db: sqlite3.Connection, function: FunctionRow, number: int) -> VersionRow | None:
+    row = db.execute("SELECT * FROM version WHERE function_id = ? AND number = ?", (function.id, number)).fetchone()
+    return row and as_version(function, row)
+
+
+def as_version(function: FunctionRow, row: sqlite3.Row) -> VersionRow:
+    return VersionRow(
+        function,
+        row["number"],
+        json.loads(row["config"]),
+        row["fingerprint"],
+        row["revision"],
+        row["package"],
+        row["image"],
+    )
+
+
+def versions_of(db: sqlite3.Connection, function: FunctionRow) -> list[VersionRow]:
+    """Every version, $LATEST first, then by number."""
+    rows = db.execute("SELECT * FROM version WHERE function_id = ? ORDER BY number", (function.id,))
+    return [as_version(function, row) for row in rows]
+
+
+def find_alias(db: sqlite3.Connection, function: FunctionRow, name: str) -> AliasRow | None:
+    row = db.execute("SELECT * FROM alias WHERE function_id = ? AND name = ?", (function.id, name)).fetchone()
+    return row and as_alias(function, row)
+
+
+def aliases_of(db: sqlite3.Connection, function: FunctionRow) -> list[AliasRow]:
+    rows = db.execute("SELECT * FROM alias WHERE function_id = ? ORDER BY name", (function.id,))
+    return [as_alias(function, row) for row in rows]
+
+
+def as_alias(function: FunctionRow, row: sqlite3.Row) -> AliasRow:
+    return AliasRow(
+        function, row["name"], row["version"], row["description"], json.loads(row["weights"]), row["revision"]
+    )
+
+
+def version_number(version: str) -> int:
+    """The `number` of a version as the API writes it."""
+    if version == "$LATEST.PUBLISHED":
+        raise not_built(f"The version {version}")
+    return 0 if version == LATEST else int(version)
+
+
+def named(call: Call, given: Given) -> tuple[FunctionRef, FunctionRow]:
+    """The function that FunctionName and Qualifier name. Fault ResourceNotFound."""
+    ref = parse_function(given["FunctionName"], call.region, given.get("Qualifier"))
+    function = find_function(call.db, ref.region, ref.name)
+    if function is None:
+        raise not_found(ref.asked_arn)
+    return ref, function
+
+
+def target(call: Call, given: Given) -> tuple[FunctionRef, VersionRow]:
+    """The version that FunctionName and Qualifier name; an alias gives its primary version. Fault ResourceNotFound."""
+    ref, function = named(call, given)
+    version = qualified(call.db, function, ref.qualifier)
+    if version is None:
+        raise not_found(ref.asked_arn)
+    return ref, version
+
+
+def qualified(db: sqlite3.Connection, function: FunctionRow, qualifier: str | None) -> VersionRow | None:
+    if qualifier is None or is_version(qualifier):
+        return find_version(db, function, version_number(qualifier or LATEST))
+    alias = find_alias(db, function, qualifier)
+    return find_version(db, function, version_number(alias.version)) if alias is not None else None
+
+
+def latest(call: Call, given: Given) -> VersionRow:
+    """$LATEST of the function that FunctionName names, for calls that change it. Fault ResourceNotFound."""
+    _, function = named(call, given)
+    version = find_version(call.db, function, 0)
+    assert version is not None, "each function has its $LATEST"
+    return version
+
+
+def page(items: Sequence[Item], key: Callable[[Item], str], given: Given) -> tuple[list[Item], Result]:
+    """One page of a list in its order, and NextMarker if more follow. The marker is the last key that was given."""
+    begin = 0
+    if marker := given.get("Marker"):
+        try:
+            after = base64.urlsafe_b64decode(marker).decode()
+        except (binascii.Error, UnicodeDecodeError, ValueError):
+            raise invalid("The provided Marker is invalid") from None
+        begin = next((place + 1 for place, item in enumerate(items) if key(item) == after), len(items))
+    size = min(given.get("MaxItems", PAGE), PAGE)
+    chosen = list(items[begin : begin + size])
+    more = begin + size < len(items)
+    return chosen, {"NextMarker": base64.urlsafe_b64encode(key(chosen[-1]).encode()).decode()} if more else {}
+
+
+def absent() -> Fault:
+    """404 of URLs, policies and layers, which do not name what is missing."""
+    return Fault("ResourceNotFoundException", "The resource you requested does not exist.")

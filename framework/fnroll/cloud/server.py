@@ -1,0 +1,205 @@
+"""The local cloud as a whole: put together, serve until told to stop, take apart in the right order."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import ipaddress
+import json
+import os
+import socket
+import threading
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from fnroll.cloud.clock import Clock, SystemClock
+from fnroll.cloud.control import Control
+from fnroll.cloud.events import EventQueue
+from fnroll.cloud.gate import MAX_BODY, Gate
+from fnroll.cloud.invoke import Invocations, Invoker
+from fnroll.cloud.others import Others
+from fnroll.cloud.state import Endpoint, State, read_endpoint, remove
+from fnroll.cloud.store import Store
+from fnroll.emulator.api import LogSink
+from fnroll.emulator.wire import HttpServer
+from fnroll.errors import CloudError
+from fnroll.sandbox.api import Missing, Network
+
+HANDOVER = 5.0
+"""Seconds that an embedded cloud waits for another process to let the state go."""
+
+
+class OpenInvoker(Invoker, Protocol):
+    """An emulator, with what the endpoint file tells of it."""
+
+    @property
+    def tier(self) -> str: ...
+
+    @property
+    def missing(self) -> Sequence[Missing]: ...
+
+
+OpenEmulator = Callable[[str, LogSink | None], Awaitable[OpenInvoker]]
+
+
+async def open_emulator(tier: str, sink: LogSink | None) -> OpenInvoker:
+    from fnroll.emulator import Emulator
+
+    return await Emulator.open(tier=tier, sink=sink)
+
+
+async def serve(
+    state_dir: Path,
+    *,
+    stop: asyncio.Event,
+    port: int = 9000,
+    host: str = "127.0.0.1",
+    on_ready: Callable[[Endpoint], None] = lambda endpoint: None,
+    sink: LogSink | None = None,
+    tier: str = "auto",
+    wait: float = 0.5,
+    network: Network = "host",
+    emulator: OpenEmulator = open_emulator,
+    clock: Clock | None = None,
+    others: Others | None = None,
+) -> None:
+    """Serve the local cloud over `state_dir` until `stop` is set.
+
+    `port` 0 takes any free port; `on_ready` is told where the cloud answers once it does; `wait`: seconds to wait for
+    another holder of the state. `emulator`, `clock` and `others` are seams. Raises CloudError (state in use, port in
+    use, not a loopback address) and SandboxError (no such tier here).
+    """
+    async with AsyncExitStack() as stack:
+        state = State(state_dir, wait=wait)
+        stack.callback(state.close)
+        listener = _bind(host, port)
+        stack.callback(listener.close)
+        engine = await emulator(tier, sink)
+        stack.push_async_callback(engine.close)
+        endpoint = _endpoint(listener, engine)
+        store = Store(state_dir)
+        moto = others or Others()
+        stack.callback(moto.close)
+        control = Control(state, store, moto.fetch_s3)
+        stack.callback(control.close)
+        invocations = Invocations(state.read, store, engine, endpoint.port, network=network)
+        events = EventQueue(state.read, control, invocations, clock or SystemClock())
+        events.start()
+        stack.push_async_callback(events.close)
+        gate = Gate(endpoint, state, store, control, invocations, events, moto)
+        stack.push_async_callback(gate.close)
+        server = HttpServer(gate.handle, max_body=MAX_BODY, too_large=gate.handle_too_large)
+        await server.start(listener)
+        stack.push_async_callback(server.close)
+        state.publish(endpoint)
+        on_ready(endpoint)
+        await stop.wait()
+
+
+def running(state_dir: Path) -> Endpoint | None:
+    """The cloud that is up over this state, if one is and answers."""
+    endpoint = read_endpoint(state_dir)
+    return endpoint if endpoint is not None and _answers(endpoint) else None
+
+
+@contextmanager
+def embedded(
+    state_dir: Path, *, sink: LogSink | None = None, emulator: OpenEmulator = open_emulator
+) -> Iterator[Endpoint]:
+    """A cloud in this process, on a free port, for the length of the block. Raises as `serve` does."""
+    ready: threading.Event = threading.Event()
+    found: list[Endpoint] = []
+    failed: list[BaseException] = []
+    stoppers: list[Callable[[], object]] = []
+
+    async def main() -> None:
+        stop, loop = asyncio.Event(), asyncio.get_running_loop()
+        stoppers.append(lambda: loop.call_soon_threadsafe(stop.set))
+
+        def up(endpoint: Endpoint) -> None:
+            found.append(endpoint)
+            ready.set()
+
+        await serve(state_dir, stop=stop, port=0, on_ready=up, sink=sink, wait=HANDOVER, emulator=emulator)
+
+    def run() -> None:
+        try:
+            asyncio.run(main())
+        except BaseException as error:
+            failed.append(error)
+        finally:
+            ready.set()
+
+    thread = threading.Thread(target=run, name="fn-cloud", daemon=True)
+    thread.start()
+    ready.wait()
+    if not found:
+        thread.join()
+        raise failed[0]
+    try:
+        yield found[0]
+    finally:
+        if thread.is_alive():
+            stoppers[0]()
+        thread.join()
+    if failed:
+        raise failed[0]
+
+
+def reset(state_dir: Path) -> None:
+    """Forget everything that the local cloud keeps in `state_dir`. CloudError while one is up over it."""
+    remove(state_dir)
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    address = "127.0.0.1" if host == "localhost" else host
+    try:
+        version = ipaddress.ip_address(address)
+    except ValueError:
+        version = None
+    if version is None or not version.is_loopback:
+        raise CloudError(f"the local cloud listens on loopback addresses only, not on {host}", hint="127.0.0.1 or ::1")
+    listener = socket.socket(socket.AF_INET6 if version.version == 6 else socket.AF_INET, socket.SOCK_STREAM)
+    listener.setblocking(False)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((address, port))
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise CloudError(
+                f"port {port} is in use", hint="choose another with --port, or --port 0 for any free one"
+            ) from error
+        raise CloudError(f"port {port} cannot be used: {error.strerror}", hint="choose another with --port") from error
+    return listener
+
+
+def _endpoint(listener: socket.socket, engine: OpenInvoker) -> Endpoint:
+    address, port = listener.getsockname()[:2]
+    shown = f"[{address}]" if ":" in address else address
+    return Endpoint(
+        url=f"http://{shown}:{port}",
+        port=port,
+        pid=os.getpid(),
+        tier=engine.tier,
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        missing=tuple(gap.what for gap in engine.missing),
+    )
+
+
+def _answers(endpoint: Endpoint) -> bool:
+    """Whether the process of the endpoint file, and not another that took its port, answers within a second."""
+    address = endpoint.url.removeprefix("http://").rpartition(":")[0].strip("[]")
+    try:
+        with socket.create_connection((address, endpoint.port), timeout=1.0) as connection:
+            connection.sendall(b"GET /.fn/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            answer = b""
+            while chunk := connection.recv(4096):
+                answer += chunk
+        pid: int = json.loads(answer.partition(b"\r\n\r\n")[2])["pid"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return pid == endpoint.pid

@@ -1,0 +1,230 @@
+"""The local cloud's memory: one state directory, held by one process at a time.
+
+    lock          held by flock while a cloud is up
+    endpoint      JSON: where that cloud answers (url, port, pid, tier, missing, started)
+    cloud.db      SQLite in WAL mode: everything that an API call can change
+    packages/     zips by SHA-256 (store.py)
+    trees/        zips unpacked, a cache (store.py)
+
+A transaction is committed before its answer is sent, so an answered write survives kill -9. `synchronous` is NORMAL:
+a power cut may lose the last moments, and never leaves half a write. Two connections, both to be used from one
+thread each: `write` for the control plane, `read` for the invoke path, which so never waits for a writer.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from fnroll.errors import CloudError
+
+MIGRATIONS = (
+    """
+    CREATE TABLE function (
+        id INTEGER PRIMARY KEY, region TEXT NOT NULL, name TEXT NOT NULL, next_version INTEGER NOT NULL DEFAULT 1,
+        tags TEXT NOT NULL DEFAULT '{}', UNIQUE (region, name));
+    CREATE TABLE version (
+        function_id INTEGER NOT NULL REFERENCES function ON DELETE CASCADE, number INTEGER NOT NULL,
+        config TEXT NOT NULL, fingerprint TEXT NOT NULL, revision TEXT NOT NULL, package TEXT, image TEXT,
+        PRIMARY KEY (function_id, number)) WITHOUT ROWID;
+    CREATE TABLE alias (
+        function_id INTEGER NOT NULL REFERENCES function ON DELETE CASCADE, name TEXT NOT NULL,
+        version TEXT NOT NULL, description TEXT NOT NULL, weights TEXT NOT NULL, revision TEXT NOT NULL,
+        PRIMARY KEY (function_id, name)) WITHOUT ROWID;
+    CREATE TABLE url (
+        id TEXT PRIMARY KEY, function_id INTEGER NOT NULL REFERENCES function ON DELETE CASCADE,
+        qualifier TEXT NOT NULL, auth TEXT NOT NULL, cors TEXT, mode TEXT NOT NULL, created TEXT NOT NULL,
+        modified TEXT NOT NULL, UNIQUE (function_id, qualifier)) WITHOUT ROWID;
+    CREATE TABLE statement (
+        function_id INTEGER NOT NULL REFERENCES function ON DELETE CASCADE, qualifier TEXT NOT NULL,
+        sid TEXT NOT NULL, place INTEGER NOT NULL, body TEXT NOT NULL,
+        PRIMARY KEY (function_id, qualifier, sid)) WITHOUT ROWID;
+    CREATE TABLE policy (
+        function_id INTEGER NOT NULL REFERENCES function ON DELETE CASCADE, qualifier TEXT NOT NULL,
+        revision TEXT NOT NULL, PRIMARY KEY (function_id, qualifier)) WITHOUT ROWID;
+    CREATE TABLE layer (
+        region TEXT NOT NULL, name TEXT NOT NULL, next_version INTEGER NOT NULL,
+        PRIMARY KEY (region, name)) WITHOUT ROWID;
+    CREATE TABLE layer_version (
+        region TEXT NOT NULL, name TEXT NOT NULL, number INTEGER NOT NULL, info TEXT NOT NULL, package TEXT NOT NULL,
+        size INTEGER NOT NULL, deleted INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (region, name, number)) WITHOUT ROWID;
+    CREATE TABLE event (
+        id INTEGER PRIMARY KEY, region TEXT NOT NULL, name TEXT NOT NULL, qualifier TEXT, request_id TEXT NOT NULL,
+        client_context TEXT, payload BLOB NOT NULL, accepted REAL NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,
+        due REAL NOT NULL);
+    CREATE INDEX event_due ON event (due);
+    """,
+)
+"""Each runs once, in order; `PRAGMA user_version` counts those that ran. Never edit one that was released: add one."""
+
+_OWN = ("endpoint", "cloud.db", "cloud.db-wal", "cloud.db-shm", "packages", "trees")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a cloud answers. `started` is ISO 8601, UTC; `missing` names what the sandbox tier cannot enforce."""
+
+    url: str
+    port: int
+    pid: int
+    tier: str
+    started: str
+    missing: tuple[str, ...] = ()
+
+
+class State:
+    """An open state directory. `close` releases it; a process that dies releases it too."""
+
+    def __init__(self, directory: Path, *, wait: float = 0.0) -> None:
+        """Take the directory, waiting up to `wait` seconds for its holder. Raises CloudError."""
+        self.directory = directory
+        try:
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._lock = _take(directory, wait)
+        except OSError as error:
+            raise CloudError(
+                f"the state directory cannot be used: {error}", hint="choose another with --state"
+            ) from error
+        try:
+            self.write = _connect(directory / "cloud.db")
+            _migrate(self.write, directory)
+            self.read = _connect(directory / "cloud.db")
+            self.read.execute("PRAGMA query_only=ON")
+        except sqlite3.Error as error:
+            os.close(self._lock)
+            raise CloudError(
+                f"the local cloud's database cannot be opened: {error}",
+                where=str(directory / "cloud.db"),
+                hint="fn local reset removes the state, all functions in it included",
+            ) from error
+        except CloudError:
+            os.close(self._lock)
+            raise
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """One write transaction: committed when the block ends, rolled back if it raises."""
+        self.write.execute("BEGIN IMMEDIATE")
+        try:
+            yield self.write
+        except BaseException:
+            self.write.execute("ROLLBACK")
+            raise
+        self.write.execute("COMMIT")
+
+    def publish(self, endpoint: Endpoint) -> None:
+        """Write the endpoint file, whole or not at all."""
+        write_whole(self.directory / "endpoint", json.dumps(asdict(endpoint)).encode())
+
+    def close(self) -> None:
+        """Idempotent. The endpoint file goes before the lock, so nobody reads a stale one of a clean stop."""
+        if self._lock >= 0:
+            (self.directory / "endpoint").unlink(missing_ok=True)
+            self.read.close()
+            self.write.close()
+            os.close(self._lock)
+            self._lock = -1
+
+
+def read_endpoint(directory: Path) -> Endpoint | None:
+    """What the endpoint file says, if there is one and its process is alive."""
+    try:
+        fields: dict[str, Any] = json.loads((directory / "endpoint").read_bytes())
+        endpoint = Endpoint(**{**fields, "missing": tuple(fields["missing"])})
+        os.kill(endpoint.pid, 0)
+    except PermissionError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    return endpoint
+
+
+def remove(directory: Path) -> None:
+    """Remove what a cloud keeps in `directory`, and nothing else there. CloudError while one is up."""
+    if not directory.is_dir():
+        return
+    lock = _take(directory, 0.0)
+    try:
+        for name in _OWN:
+            path = directory / name
+            if path.is_dir():
+                make_removable(path)
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+    except OSError as error:
+        raise CloudError(f"the state could not be removed: {error}", where=str(directory)) from error
+    finally:
+        os.close(lock)
+
+
+def make_removable(tree: Path) -> None:
+    """Give the owner write permission on every directory, which a zip may have taken away."""
+    for path, _, _ in os.walk(tree):
+        with suppress(OSError):
+            os.chmod(path, 0o700)  # noqa: PTH101 - os.walk gives strings
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write and fsync beside `path`, then rename: a reader, or a crash, meets the old file or the new one."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    with beside.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+
+
+def _take(directory: Path, wait: float) -> int:
+    lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    deadline = time.monotonic() + wait
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() < deadline:
+                time.sleep(0.02)
+                continue
+            os.close(lock)
+            raise _held(directory) from None
+        return lock
+
+
+def _held(directory: Path) -> CloudError:
+    endpoint = read_endpoint(directory)
+    holder = f"pid {endpoint.pid}, port {endpoint.port}" if endpoint else "a process that is starting or stopping"
+    return CloudError(
+        f"the state is in use by another local cloud ({holder})",
+        where=str(directory),
+        hint="stop it with fn local down, or choose another directory with --state",
+    )
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    # Each connection is used from one thread at a time, but not from the one that opened it.
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10.0)
+    connection.row_factory = sqlite3.Row
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+    return connection
+
+
+def _migrate(connection: sqlite3.Connection, directory: Path) -> None:
+    (done,) = connection.execute("PRAGMA user_version").fetchone()
+    if done > len(MIGRATIONS):
+        raise CloudError(
+            "the state was written by a newer fn",
+            where=str(directory / "cloud.db"),
+            hint="use that version, or another directory with --state",
+        )
+    for number, script in enumerate(MIGRATIONS[done:], done + 1):
+        connection.executescript(f"BEGIN IMMEDIATE; {script}; PRAGMA user_version={number}; COMMIT;")

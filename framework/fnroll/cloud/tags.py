@@ -1,0 +1,71 @@
+"""Tags of functions, and the account's figures."""
+
+from __future__ import annotations
+
+import json
+
+from fnroll.cloud.faults import Fault, invalid, not_built, not_found
+from fnroll.cloud.names import parse_function
+from fnroll.cloud.records import Call, FunctionRow, Given, Result, find_function
+from fnroll.cloud.store import MAX_UNZIPPED, MAX_ZIPPED
+
+MAX_TAGS = 50
+
+
+def tag_resource(call: Call, given: Given) -> Result:
+    function = _function(call, given)
+    tags = {**function.tags, **given["Tags"]}
+    if len(tags) > MAX_TAGS:
+        raise invalid("Number of tags exceeds resource tag limit.")
+    _save(call, function, tags)
+    return {}
+
+
+def untag_resource(call: Call, given: Given) -> Result:
+    function = _function(call, given)
+    _save(call, function, {key: value for key, value in function.tags.items() if key not in given["TagKeys"]})
+    return {}
+
+
+def list_tags(call: Call, given: Given) -> Result:
+    return {"Tags": _function(call, given).tags}
+
+
+def get_account_settings(call: Call, given: Given) -> Result:
+    sizes = [
+        json.loads(row["config"]).get("CodeSize", 0)
+        for row in call.db.execute(
+            "SELECT config FROM version JOIN function ON id = function_id WHERE region = ?", (call.region,)
+        )
+    ]
+    (count,) = call.db.execute("SELECT COUNT(*) FROM function WHERE region = ?", (call.region,)).fetchone()
+    return {
+        "AccountLimit": {
+            "TotalCodeSize": 80_530_636_800,
+            "CodeSizeUnzipped": MAX_UNZIPPED,
+            "CodeSizeZipped": MAX_ZIPPED,
+            "ConcurrentExecutions": 1000,
+            "UnreservedConcurrentExecutions": 1000,
+        },
+        "AccountUsage": {"TotalCodeSize": sum(sizes), "FunctionCount": count},
+    }
+
+
+def _function(call: Call, given: Given) -> FunctionRow:
+    arn = given["Resource"]
+    if ":function:" not in arn:
+        raise not_built("Tagging anything but a function")
+    ref = parse_function(arn, call.region)
+    if ref.qualifier is not None:
+        raise Fault(
+            "InvalidParameterValueException",
+            "Tags on function aliases and versions are not supported. Please specify a function ARN.",
+        )
+    function = find_function(call.db, ref.region, ref.name)
+    if function is None:
+        raise not_found(arn)
+    return function
+
+
+def _save(call: Call, function: FunctionRow, tags: dict[str, str]) -> None:
+    call.db.execute("UPDATE function SET tags = ? WHERE id = ?", (json.dumps(tags), function.id))

@@ -1,0 +1,81 @@
+"""Published versions: PublishVersion, idempotent as Lambda's, and the list of them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from fnroll.cloud.configuration import describe, refuse
+from fnroll.cloud.faults import invalid, stale
+from fnroll.cloud.records import (
+    Call,
+    Given,
+    Result,
+    VersionRow,
+    latest,
+    named,
+    new_revision,
+    page,
+    versions_of,
+)
+
+
+def publish_version(call: Call, given: Given) -> Result:
+    refuse(given)
+    current = latest(call, given)
+    check_revision(current, given)
+    asked, sha256 = given.get("CodeSha256"), current.config.get("CodeSha256")
+    if asked and asked != sha256:
+        raise invalid(
+            f"CodeSHA256 ({asked}) is different from current CodeSHA256 in $LATEST ({sha256}). "
+            "Please try again with the CodeSHA256 in $LATEST."
+        )
+    published = publish(call, current, given.get("Description"))
+    return describe(published, published.version)
+
+
+def publish(call: Call, current: VersionRow, description: str | None) -> VersionRow:
+    """A version of what $LATEST is now: the last published one if nothing changed since, its description included."""
+    last = versions_of(call.db, current.function)[-1]
+    if last.number and last.fingerprint == current.fingerprint:
+        return last
+    (number,) = call.db.execute(
+        "UPDATE function SET next_version = next_version + 1 WHERE id = ? RETURNING next_version - 1",
+        (current.function.id,),
+    ).fetchone()
+    config = current.config if description is None else {**current.config, "Description": description}
+    published = replace(current, number=number, config=config, revision=new_revision())
+    save(call, published)
+    # Publishing moves the RevisionId of $LATEST too, as AWS's does.
+    save(call, replace(current, revision=new_revision()))
+    return published
+
+
+def list_versions_by_function(call: Call, given: Given) -> Result:
+    _, function = named(call, given)
+    chosen, marker = page(versions_of(call.db, function), lambda version: version.version, given)
+    return {"Versions": [describe(version, version.version) for version in chosen], **marker}
+
+
+def check_revision(version: VersionRow, given: Given) -> None:
+    """The RevisionId of a write must be the latest. Fault PreconditionFailed."""
+    if given.get("RevisionId") and given["RevisionId"] != version.revision:
+        raise stale("GetFunction/GetAlias")
+
+
+def save(call: Call, version: VersionRow) -> None:
+    call.db.execute(
+        "INSERT INTO version (function_id, number, config, fingerprint, revision, package, image)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (function_id, number) DO UPDATE SET config = excluded.config,"
+        " fingerprint = excluded.fingerprint, revision = excluded.revision, package = excluded.package,"
+        " image = excluded.image",
+        (
+            version.function.id,
+            version.number,
+            json.dumps(version.config),
+            version.fingerprint,
+            version.revision,
+            version.package,
+            version.image,
+        ),
+    )
