@@ -90,7 +90,7 @@ def _rules(name: str, shape: Shape) -> Iterator[Rule]:
         pattern = _pattern(shape["pattern"])
         yield (
             f"Member must satisfy regular expression pattern: {shape['pattern']}",
-            lambda value: pattern is None or pattern.fullmatch(value) is not None,
+            lambda value: pattern.fullmatch(value) is not None,
         )
     if "enum" in shape and name not in _UNCHECKED_ENUMS:
         yield f"Member must satisfy enum value set: [{', '.join(shape['enum'])}]", lambda value: value in shape["enum"]
@@ -100,13 +100,21 @@ def _broken(name: str, shape: Shape, value: Any) -> Iterator[str]:
     return (text for text, keeps in _rules(name, shape) if not keeps(value))
 
 
+_UNICODE = {
+    r"\p{L}": r"\w",
+    r"\p{N}": r"\w",
+    r"\p{Z}": r"\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000",
+}
+"""Java's classes as Python writes them; the model uses them within sets that have `_` too, so `\\w` is no wider."""
+
+
 @lru_cache(maxsize=512)
-def _pattern(text: str) -> re.Pattern[str] | None:
-    """The model's patterns are Java's; the few that Python cannot read are not checked."""
-    try:
-        return re.compile(text, re.ASCII)
-    except re.error:
-        return None
+def _pattern(text: str) -> re.Pattern[str]:
+    """A pattern of the model, which is written for Java."""
+    flags = re.ASCII if r"\p{" not in text else re.UNICODE
+    for java, python in _UNICODE.items():
+        text = text.replace(java, python)
+    return re.compile(text, flags)
 
 
 def _lower(name: str) -> str:

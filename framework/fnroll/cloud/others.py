@@ -14,10 +14,10 @@ import logging
 import re
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from html import escape
 from threading import Lock
 from typing import Any
 from urllib.parse import quote, unquote_to_bytes
-from xml.sax.saxutils import escape
 
 from fnroll.cloud.faults import Fault, invalid, not_built
 from fnroll.cloud.names import ACCOUNT
@@ -35,11 +35,24 @@ _log = logging.getLogger(__name__)
 Application = Callable[[dict[str, Any], Callable[..., object]], Iterable[bytes]]
 
 
+class UnknownService(Exception):
+    """moto has no such service."""
+
+
 def load_moto() -> Application:
     """moto's dispatcher. Raises ImportError if moto, or its server extra, is not installed."""
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-    application: Application = DomainDispatcherApplication(create_backend_app)
+    class Dispatcher(DomainDispatcherApplication):
+        """moto's own prints to stdout when it knows no backend for a host, and goes on to fail on None."""
+
+        def get_backend_for_host(self, host: str | None) -> Any:
+            known = host is None or any(pattern.match(f"http://{host}") for _, pattern in self.backend_url_patterns)
+            if not known and str(host).endswith(".amazonaws.com"):
+                raise UnknownService("moto has no such service")
+            return super().get_backend_for_host(host)
+
+    application: Application = Dispatcher(create_backend_app)
     return application
 
 
@@ -83,6 +96,8 @@ class Others:
             return _call(self._application, request)
         except ImportError:
             return _refusal(request, service, _MISSING)
+        except UnknownService as error:
+            return _refusal(request, service, str(error))
         except Exception as error:
             # moto raises whatever it meets; its user needs an answer, and the log the place.
             _log.exception("moto failed on %s %s", request.method, request.path)

@@ -73,12 +73,13 @@ async def serve(
     use, not a loopback address) and SandboxError (no such tier here).
     """
     async with AsyncExitStack() as stack:
+        # The emulator first: it may fork, and a fork would hold the lock and the port a moment longer than we live.
+        engine = await emulator(tier, sink)
+        stack.push_async_callback(engine.close)
         state = State(state_dir, wait=wait)
         stack.callback(state.close)
         listener = _bind(host, port)
         stack.callback(listener.close)
-        engine = await emulator(tier, sink)
-        stack.push_async_callback(engine.close)
         endpoint = _endpoint(listener, engine)
         store = Store(state_dir)
         moto = others or Others()
@@ -107,7 +108,7 @@ def running(state_dir: Path) -> Endpoint | None:
 
 @contextmanager
 def embedded(
-    state_dir: Path, *, sink: LogSink | None = None, emulator: OpenEmulator = open_emulator
+    state_dir: Path, *, sink: LogSink | None = None, tier: str = "auto", emulator: OpenEmulator = open_emulator
 ) -> Iterator[Endpoint]:
     """A cloud in this process, on a free port, for the length of the block. Raises as `serve` does."""
     ready: threading.Event = threading.Event()
@@ -123,7 +124,7 @@ def embedded(
             found.append(endpoint)
             ready.set()
 
-        await serve(state_dir, stop=stop, port=0, on_ready=up, sink=sink, wait=HANDOVER, emulator=emulator)
+        await serve(state_dir, stop=stop, port=0, on_ready=up, sink=sink, tier=tier, wait=HANDOVER, emulator=emulator)
 
     def run() -> None:
         try:

@@ -1,0 +1,152 @@
+"""What the tests of the local cloud share: a fake emulator that answers from Python, served clouds, and clients.
+
+Run as a program (`python cloud_support.py STATE PORT`) it serves a cloud with that fake emulator and prints its URL.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import io
+import json
+import sys
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fnroll import cloud
+from fnroll.cloud.server import OpenEmulator
+from fnroll.emulator.api import FunctionConfig, Invocation, LogSink, Outcome, Report
+from fnroll.sandbox.api import Missing
+
+ROLE = "arn:aws:iam::000000000000:role/test"
+ARN = "arn:aws:lambda:us-east-1:000000000000:function:"
+
+Function = Callable[[FunctionConfig, Invocation], Any]
+
+
+def echo(config: FunctionConfig, invocation: Invocation) -> Any:
+    return {"version": config.version, "event": json.loads(invocation.payload)}
+
+
+class Failure(Exception):
+    """Raised by a fake function: its answer is an error payload."""
+
+
+@dataclass
+class FakeEmulator:
+    """Answers invocations with a Python function; remembers what it was asked."""
+
+    function: Function = echo
+    seen: list[tuple[FunctionConfig, Invocation]] = field(default_factory=list)
+    retired: list[str] = field(default_factory=list)
+    tier: str = "fake"
+    missing: tuple[Missing, ...] = ()
+
+    async def open(self, tier: str, sink: LogSink | None) -> FakeEmulator:
+        return self
+
+    async def invoke(self, config: FunctionConfig, invocation: Invocation) -> Outcome:
+        self.seen.append((config, invocation))
+        report = Report(1.0, 1, config.memory_mb, 32, None, "success")
+        log = f"START RequestId: {invocation.request_id}\n".encode() + b"x" * 5000
+        try:
+            payload = json.dumps(self.function(config, invocation)).encode()
+        except Failure as error:
+            body = json.dumps({"errorType": "Failure", "errorMessage": str(error)}).encode()
+            return Outcome(body, "Unhandled", config.version, report, log)
+        return Outcome(payload, None, config.version, report, log)
+
+    async def retire(self, arn: str) -> None:
+        self.retired.append(arn)
+
+    async def close(self) -> None:
+        pass
+
+
+@contextmanager
+def served(state: Path, function: Function = echo) -> Iterator[tuple[cloud.Endpoint, FakeEmulator]]:
+    """A cloud over `state` with a fake emulator, in this process."""
+    fake = FakeEmulator(function)
+    opening: OpenEmulator = fake.open
+    with cloud.embedded(state, emulator=opening) as endpoint:
+        yield endpoint, fake
+
+
+def client(endpoint: cloud.Endpoint | str, service: str = "lambda", region: str = "us-east-1") -> Any:
+    """An unmodified boto3 client."""
+    # Imported here: the program below must start without botocore.
+    import boto3
+    from botocore.config import Config
+
+    connect: Any = boto3.client
+    return connect(
+        service,
+        endpoint_url=endpoint if isinstance(endpoint, str) else endpoint.url,
+        region_name=region,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+
+
+def package(files: Mapping[str, str] | None = None) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as opened:
+        for name, text in (files or {"handler.py": "def handle(event, context): return event"}).items():
+            opened.writestr(zipfile.ZipInfo(name), text)
+    return buffer.getvalue()
+
+
+def make(lambda_: Any, name: str = "hello", **given: Any) -> Any:
+    """CreateFunction with what it needs, and what the test gives."""
+    defaults: dict[str, Any] = {
+        "Runtime": "python3.13",
+        "Handler": "handler.handle",
+        "Role": ROLE,
+        "Code": {"ZipFile": package()},
+    }
+    return lambda_.create_function(FunctionName=name, **{**defaults, **given})
+
+
+@dataclass(frozen=True)
+class Raw:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+def raw(
+    endpoint: cloud.Endpoint, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
+) -> Raw:
+    """One request as bytes, unsigned unless the headers say otherwise. Header names of the answer are lower case."""
+    connection = http.client.HTTPConnection("127.0.0.1", endpoint.port, timeout=30)
+    try:
+        connection.request(method, path, body or None, dict(headers or {}))
+        answer = connection.getresponse()
+        found: dict[str, str] = {}
+        for name, value in answer.getheaders():
+            found[name.lower()] = f"{found[name.lower()]}|{value}" if name.lower() in found else value
+        return Raw(answer.status, found, answer.read())
+    finally:
+        connection.close()
+
+
+def main(state: str, port: str) -> None:
+    async def serve() -> None:
+        await cloud.serve(
+            Path(state),
+            port=int(port),
+            stop=asyncio.Event(),
+            on_ready=lambda endpoint: print(endpoint.url, flush=True),
+            emulator=FakeEmulator().open,
+        )
+
+    asyncio.run(serve())
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
