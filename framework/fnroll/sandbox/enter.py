@@ -1,9 +1,11 @@
-# ruff: noqa: PTH -- the fork server imports this, and pathlib would double its start-up time
 """The way into a `linux` sandbox: from a process fresh out of clone to the program's first instruction.
 
 `ENTER` is the whole of it, in order; docs/sandbox.md lists the same steps with the reason for each one's place. It runs
 once a sandbox and is most of what creation costs, so: no text-mode files, no imports, no lists of what could be a call.
 """
+
+# pathlib would double the fork server's start-up time.
+# ruff: noqa: PTH110
 
 from __future__ import annotations
 

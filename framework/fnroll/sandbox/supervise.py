@@ -8,6 +8,9 @@ elsewhere only the program's process group can be found (`missing` says so).
 Commands on the life socket are single bytes; its end means kill.
 """
 
+# pathlib would double the fork server's start-up time.
+# ruff: noqa: PTH101, PTH106, PTH108
+
 from __future__ import annotations
 
 import _socket
@@ -97,9 +100,7 @@ class _Supervisor:
         raw, peak = self._ended or (signal.SIGKILL, 0)
         channel.say(self._life, "exit", raw, peak)
         if self._job.tmp:
-            import shutil
-
-            shutil.rmtree(self._job.tmp, ignore_errors=True)
+            remove(self._job.tmp)
         channel.say(self._life, "gone")
 
     def _watch(self) -> None:
@@ -176,3 +177,20 @@ class _Supervisor:
                 os.kill(pid, number)
             except OSError:
                 pass
+
+
+def remove(directory: str) -> None:
+    """Delete a tree, directories that its owner made unreadable included; links are deleted, never followed.
+
+    shutil.rmtree stops at the former, and importing it here would cost 5 ms a sandbox.
+    """
+    try:
+        os.chmod(directory, 0o700)
+        for item in os.scandir(directory):
+            if item.is_dir(follow_symlinks=False):
+                remove(item.path)
+            else:
+                os.unlink(item.path)
+        os.rmdir(directory)
+    except OSError:
+        pass

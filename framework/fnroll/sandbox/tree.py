@@ -1,8 +1,10 @@
-# ruff: noqa: PTH -- the fork server imports this, and pathlib would double its start-up time
 """Trees of processes, read from Linux's /proc: who descends from whom, and how much memory they hold.
 
 Read-only questions; on other systems every answer is empty.
 """
+
+# pathlib would double the fork server's start-up time.
+# ruff: noqa: PTH112, PTH208
 
 from __future__ import annotations
 
