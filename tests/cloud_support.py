@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from fnroll import cloud
+from fnroll.cloud.others import Others
 from fnroll.cloud.server import OpenEmulator
 from fnroll.emulator.api import FunctionConfig, Invocation, LogSink, Outcome, Report
 from fnroll.sandbox.api import Missing
@@ -68,11 +69,13 @@ class FakeEmulator:
 
 
 @contextmanager
-def served(state: Path, function: Function = echo) -> Iterator[tuple[cloud.Endpoint, FakeEmulator]]:
+def served(
+    state: Path, function: Function = echo, others: Others | None = None
+) -> Iterator[tuple[cloud.Endpoint, FakeEmulator]]:
     """A cloud over `state` with a fake emulator, in this process."""
     fake = FakeEmulator(function)
     opening: OpenEmulator = fake.open
-    with cloud.embedded(state, emulator=opening) as endpoint:
+    with cloud.embedded(state, emulator=opening, others=others) as endpoint:
         yield endpoint, fake
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import json
 import urllib.request
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from cloud_support import ARN, FakeEmulator, client, make, package, served
+from cloud_support import ARN, ROLE, FakeEmulator, client, make, package, served
 from fnroll.cloud import Endpoint
 
 OTHER = package({"handler.py": "def handle(event, context): return 2"})
@@ -302,3 +304,31 @@ def test_everything_survives_a_restart(tmp_path: Path) -> None:
         lambda_ = client(endpoint)
         assert meaning(lambda_.get_alias(FunctionName="hello", Name="live")) == meaning(before)
         assert len(lambda_.list_versions_by_function(FunctionName="hello")["Versions"]) == 3
+
+
+def big(size: int) -> bytes:
+    """A zip that says it unpacks to `size` zero bytes."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as opened, opened.open("zeros", "w") as member:
+        block = bytes(1 << 20)
+        for _ in range(size >> 20):
+            member.write(block)
+    return buffer.getvalue()
+
+
+def test_code_and_layers_share_one_limit(lambda_: Any) -> None:
+    half = big(130 << 20)
+    layer = lambda_.publish_layer_version(LayerName="half", Content={"ZipFile": half})["LayerVersionArn"]
+    words = (
+        "Function code combined with layers exceeds the maximum allowed size of 262144000 bytes. "
+        f"The actual size is {260 << 20} bytes."
+    )
+    refused = (400, "InvalidParameterValueException", words)
+    code = {"ZipFile": half}
+    given = {"FunctionName": "x", "Runtime": "python3.13", "Handler": "h.h", "Role": ROLE}
+    assert error(lambda_.create_function, **given, Code=code, Layers=[layer]) == refused
+    make(lambda_, Code=code)
+    assert error(lambda_.update_function_configuration, FunctionName="hello", Layers=[layer]) == refused
+    status, code_, message = error(lambda_.update_function_code, FunctionName="hello", ZipFile=big(260 << 20))
+    assert (status, code_) == (400, "InvalidParameterValueException")
+    assert message == "Unzipped size must be smaller than 262144000 bytes"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from cloud_support import client, make, package, raw
+from cloud_support import client, make, package, raw, served
 from fnroll.cloud import Endpoint
 from fnroll.cloud.gate import scope_of
 from fnroll.cloud.others import Others
@@ -144,3 +145,31 @@ def test_a_service_that_moto_does_not_know_is_refused_by_name(endpoint: Endpoint
     assert answer.status == 501
     assert b"nosuchservice" in answer.body
     assert capfd.readouterr().out == ""
+
+
+def test_an_invocation_does_not_wait_for_moto_to_load(tmp_path: Path) -> None:
+    loading, go_on = threading.Event(), threading.Event()
+
+    def slow() -> Any:
+        loading.set()
+        go_on.wait()
+        raise ImportError("no moto")
+
+    with served(tmp_path, others=Others(slow)) as (endpoint, _):
+        lambda_ = client(endpoint)
+        make(lambda_)
+        other = threading.Thread(target=raw, args=(endpoint, "GET", "/", b"", {"Authorization": authorization("s3")}))
+        other.start()
+        assert loading.wait(30)
+        assert lambda_.invoke(FunctionName="hello")["StatusCode"] == 200
+        go_on.set()
+        other.join()
+
+
+@pytest.mark.parametrize("path", ["/2015-03-31/functions", "/2015-03-31/functions/hello/code"])
+def test_a_control_plane_call_that_is_too_large(endpoint: Endpoint, path: str) -> None:
+    method, name = ("POST", "CreateFunction") if path.endswith("s") else ("PUT", "UpdateFunctionCode")
+    answer = raw(endpoint, method, path, b" " * 70_167_212)
+    assert (answer.status, answer.headers["x-amzn-errortype"]) == (413, "RequestEntityTooLargeException")
+    words = f"Request must be smaller than 70167211 bytes for the {name} operation"
+    assert json.loads(answer.body) == {"Type": "User", "message": words}

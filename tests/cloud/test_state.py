@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 import cloud_support
-from cloud_support import FakeEmulator, client, make, raw, served
+from cloud_support import FakeEmulator, client, make, package, raw, served
 from fnroll import cloud
 from fnroll.cloud.state import MIGRATIONS, State
 from fnroll.errors import CloudError
@@ -186,3 +186,19 @@ def test_a_tree_that_a_crash_left_half_unpacked_is_not_used(tmp_path: Path) -> N
     with served(tmp_path) as (endpoint, _):
         assert raw(endpoint, "GET", "/.fn/health").status == 200
         assert not (tmp_path / "trees" / ".half").exists()
+
+
+def test_what_nothing_names_any_more_goes_at_the_next_start(tmp_path: Path) -> None:
+    with served(tmp_path) as (endpoint, _):
+        lambda_ = client(endpoint)
+        layer = lambda_.publish_layer_version(LayerName="l", Content={"ZipFile": package({"layer": ""})})
+        make(lambda_, "kept", Layers=[layer["LayerVersionArn"]])
+        make(lambda_, "gone", Code={"ZipFile": package({"gone": ""})})
+        for name in ("kept", "gone"):
+            lambda_.invoke(FunctionName=name)
+        lambda_.delete_function(FunctionName="gone")
+        lambda_.delete_layer_version(LayerName="l", VersionNumber=1)
+        assert len(list((tmp_path / "packages").iterdir())) == len(list((tmp_path / "trees").iterdir())) == 3
+    with served(tmp_path) as (endpoint, _):
+        assert len(list((tmp_path / "packages").iterdir())) == len(list((tmp_path / "trees").iterdir())) == 2
+        assert client(endpoint).invoke(FunctionName="kept")["StatusCode"] == 200

@@ -8,6 +8,7 @@ from dataclasses import replace
 from fnroll.cloud import configuration, versions
 from fnroll.cloud.configuration import describe
 from fnroll.cloud.faults import conflict, invalid
+from fnroll.cloud.layers import layer_keys
 from fnroll.cloud.names import LATEST, is_version, parse_function
 from fnroll.cloud.records import (
     Call,
@@ -22,12 +23,13 @@ from fnroll.cloud.records import (
     latest,
     named,
     new_revision,
+    package_of,
     page,
     target,
     version_number,
     versions_of,
 )
-from fnroll.cloud.store import Stored
+from fnroll.cloud.store import MAX_UNZIPPED, Stored
 
 
 def create_function(call: Call, given: Given) -> Result:
@@ -37,6 +39,7 @@ def create_function(call: Call, given: Given) -> Result:
     config = configuration.initial(call, {**given, "FunctionName": ref.name})
     stored, image = _code(call, given["Code"], config["PackageType"])
     _put_code(config, stored)
+    _check_size(call, config, stored.key if stored else None)
     row_id = call.db.execute(
         "INSERT INTO function (region, name, tags) VALUES (?, ?, ?)",
         (ref.region, ref.name, json.dumps(given.get("Tags", {}))),
@@ -96,6 +99,7 @@ def update_function_code(call: Call, given: Given) -> Result:
     updated = _updated(version, config, stored.key if stored else None, image)
     if given.get("DryRun"):
         return describe(updated, None)
+    _check_size(call, config, updated.package)
     versions.save(call, updated)
     if given.get("Publish"):
         published = versions.publish(call, updated, description=None)
@@ -106,7 +110,9 @@ def update_function_code(call: Call, given: Given) -> Result:
 def update_function_configuration(call: Call, given: Given) -> Result:
     version = latest(call, given)
     versions.check_revision(version, given)
-    updated = _updated(version, configuration.changed(call, version.config, given), version.package, version.image)
+    config = configuration.changed(call, version.config, given)
+    _check_size(call, config, version.package)
+    updated = _updated(version, config, version.package, version.image)
     versions.save(call, updated)
     return describe(updated, None)
 
@@ -153,14 +159,17 @@ def _code(call: Call, given: Given, kind: str, *, keep: bool = True) -> tuple[St
     return package_of(call, given, keep=keep), None
 
 
-def package_of(call: Call, given: Given, *, keep: bool = True) -> Stored:
-    """The zip that `ZipFile`, or `S3Bucket` and `S3Key`, give."""
-    if (data := given.get("ZipFile")) is not None:
-        return call.store.add(data) if keep else call.store.examine(data)
-    if given.get("S3Bucket") and given.get("S3Key"):
-        data = call.fetch_s3(given["S3Bucket"], given["S3Key"], given.get("S3ObjectVersion"))
-        return call.store.add(data, direct=False) if keep else call.store.examine(data, direct=False)
-    raise invalid("Please provide a source for function code.")
+def _check_size(call: Call, config: Result, package: str | None) -> None:
+    """Code and layers share one limit on their size when unpacked. Fault InvalidParameterValue."""
+    layers = layer_keys(call.db, config)
+    if package is None or not layers:
+        return
+    size = sum(call.store.unzipped(key) for key in (package, *layers))
+    if size > MAX_UNZIPPED:
+        raise invalid(
+            f"Function code combined with layers exceeds the maximum allowed size of {MAX_UNZIPPED} bytes. "
+            f"The actual size is {size} bytes."
+        )
 
 
 def _put_code(config: Result, stored: Stored | None) -> None:

@@ -134,7 +134,10 @@ class Gate:
         except Exception as error:
             _log.exception("%s %s", request.method, request.path)
             answer = _failed(f"{type(error).__name__}: {error}")
-        reply.send(answer.status, [*answer.headers, ("x-amzn-RequestId", request_id)], answer.body)
+        headers = list(answer.headers)
+        if not any(name.lower() == "x-amzn-requestid" for name, _ in headers):
+            headers.append(("x-amzn-RequestId", request_id))
+        reply.send(answer.status, headers, answer.body)
 
     async def _refuse_size(self, request: Request, request_id: str) -> Answer:
         if self._is_lambda(request, scope_of(request)):

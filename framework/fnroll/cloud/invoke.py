@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from fnroll.cloud.faults import Fault, not_built, not_found
-from fnroll.cloud.layers import package_key
+from fnroll.cloud.layers import layer_keys
 from fnroll.cloud.names import LATEST, FunctionRef, function_arn, is_version
 from fnroll.cloud.records import AliasRow, VersionRow, find_alias, find_function, find_version, version_number
 from fnroll.cloud.store import Store
@@ -119,8 +119,8 @@ class Invocations:
     async def _prepare(self, version: VersionRow) -> FunctionConfig:
         config, function = version.config, version.function
         assert version.package is not None
-        keys = [package_key(self._read, layer["Arn"]) for layer in config.get("Layers", ())]
-        opt = await self._store.layers([key for key in keys if key is not None]) if keys else None
+        keys = layer_keys(self._read, config)
+        opt = await self._store.layers(keys) if keys else None
         return FunctionConfig(
             name=function.name,
             arn=function.arn,

@@ -8,12 +8,12 @@ from __future__ import annotations
 import base64
 import json
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fnroll.cloud.functions import package_of
 from fnroll.cloud.names import layer_arn, parse_layer, parse_layer_version
-from fnroll.cloud.records import Call, Given, Result, absent, page
+from fnroll.cloud.records import Call, Given, Result, absent, package_of, page
 
 _INFO = ("Description", "CompatibleArchitectures", "CompatibleRuntimes", "LicenseInfo")
 
@@ -99,6 +99,21 @@ def package_key(db: sqlite3.Connection, arn: str) -> str | None:
         ).fetchone()
     )
     return row and str(row["package"])
+
+
+def layer_keys(db: sqlite3.Connection, config: Mapping[str, Any]) -> tuple[str, ...]:
+    """The packages of the layers that a function's configuration names, in order."""
+    keys = (package_key(db, layer["Arn"]) for layer in config.get("Layers", ()))
+    return tuple(key for key in keys if key is not None)
+
+
+def referenced(db: sqlite3.Connection) -> tuple[set[str], set[tuple[str, ...]]]:
+    """Every package that is still needed, and the layer packages of each version."""
+    versions = db.execute("SELECT package, config FROM version").fetchall()
+    merged = {layer_keys(db, json.loads(row["config"])) for row in versions}
+    packages = {row["package"] for row in versions if row["package"] is not None}
+    packages |= {row["package"] for row in db.execute("SELECT package FROM layer_version WHERE deleted = 0")}
+    return packages.union(*merged), merged
 
 
 def _existing(call: Call, name: str, number: int) -> LayerVersionRow:

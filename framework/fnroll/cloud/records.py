@@ -18,7 +18,7 @@ from uuid import uuid4
 
 from fnroll.cloud.faults import Fault, invalid, not_built, not_found
 from fnroll.cloud.names import LATEST, FunctionRef, function_arn, is_version, parse_function
-from fnroll.cloud.store import Store
+from fnroll.cloud.store import Store, Stored
 
 Given = Mapping[str, Any]
 Result = dict[str, Any]
@@ -200,6 +200,16 @@ def page(items: Sequence[Item], key: Callable[[Item], str], given: Given) -> tup
     chosen = list(items[begin : begin + size])
     more = begin + size < len(items)
     return chosen, {"NextMarker": base64.urlsafe_b64encode(key(chosen[-1]).encode()).decode()} if more else {}
+
+
+def package_of(call: Call, given: Given, *, keep: bool = True) -> Stored:
+    """The zip that `ZipFile`, or `S3Bucket` and `S3Key`, give."""
+    if (data := given.get("ZipFile")) is not None:
+        return call.store.add(data) if keep else call.store.examine(data)
+    if given.get("S3Bucket") and given.get("S3Key"):
+        data = call.fetch_s3(given["S3Bucket"], given["S3Key"], given.get("S3ObjectVersion"))
+        return call.store.add(data, direct=False) if keep else call.store.examine(data, direct=False)
+    raise invalid("Please provide a source for function code.")
 
 
 def absent() -> Fault:

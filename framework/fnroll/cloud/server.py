@@ -20,6 +20,7 @@ from fnroll.cloud.control import Control
 from fnroll.cloud.events import EventQueue
 from fnroll.cloud.gate import MAX_BODY, Gate
 from fnroll.cloud.invoke import Invocations, Invoker
+from fnroll.cloud.layers import referenced
 from fnroll.cloud.others import Others
 from fnroll.cloud.state import Endpoint, State, read_endpoint, remove
 from fnroll.cloud.store import Store
@@ -27,6 +28,9 @@ from fnroll.emulator.api import LogSink
 from fnroll.emulator.wire import HttpServer
 from fnroll.errors import CloudError
 from fnroll.sandbox.api import Missing, Network
+
+WAIT = 0.5
+"""Seconds that a cloud which is just stopping, or was just killed, may take to let the state go."""
 
 HANDOVER = 5.0
 """Seconds that an embedded cloud waits for another process to let the state go."""
@@ -60,7 +64,7 @@ async def serve(
     on_ready: Callable[[Endpoint], None] = lambda endpoint: None,
     sink: LogSink | None = None,
     tier: str = "auto",
-    wait: float = 0.5,
+    wait: float = WAIT,
     network: Network = "host",
     emulator: OpenEmulator = open_emulator,
     clock: Clock | None = None,
@@ -82,6 +86,7 @@ async def serve(
         stack.callback(listener.close)
         endpoint = _endpoint(listener, engine)
         store = Store(state_dir)
+        store.prune(*referenced(state.read))
         moto = others or Others()
         stack.callback(moto.close)
         control = Control(state, store, moto.fetch_s3)
@@ -108,7 +113,12 @@ def running(state_dir: Path) -> Endpoint | None:
 
 @contextmanager
 def embedded(
-    state_dir: Path, *, sink: LogSink | None = None, tier: str = "auto", emulator: OpenEmulator = open_emulator
+    state_dir: Path,
+    *,
+    sink: LogSink | None = None,
+    tier: str = "auto",
+    emulator: OpenEmulator = open_emulator,
+    others: Others | None = None,
 ) -> Iterator[Endpoint]:
     """A cloud in this process, on a free port, for the length of the block. Raises as `serve` does."""
     ready: threading.Event = threading.Event()
@@ -124,7 +134,17 @@ def embedded(
             found.append(endpoint)
             ready.set()
 
-        await serve(state_dir, stop=stop, port=0, on_ready=up, sink=sink, tier=tier, wait=HANDOVER, emulator=emulator)
+        await serve(
+            state_dir,
+            stop=stop,
+            port=0,
+            on_ready=up,
+            sink=sink,
+            tier=tier,
+            wait=HANDOVER,
+            emulator=emulator,
+            others=others,
+        )
 
     def run() -> None:
         try:
@@ -152,7 +172,7 @@ def embedded(
 
 def reset(state_dir: Path) -> None:
     """Forget everything that the local cloud keeps in `state_dir`. CloudError while one is up over it."""
-    remove(state_dir)
+    remove(state_dir, wait=WAIT)
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -148,11 +148,14 @@ def read_endpoint(directory: Path) -> Endpoint | None:
     return endpoint
 
 
-def remove(directory: Path) -> None:
-    """Remove what a cloud keeps in `directory`, and nothing else there. CloudError while one is up."""
+def remove(directory: Path, *, wait: float) -> None:
+    """Remove what a cloud keeps in `directory`, and nothing else there. CloudError while one is up.
+
+    `wait`: seconds for one that is just stopping.
+    """
     if not directory.is_dir():
         return
-    lock = _take(directory, 0.0)
+    lock = _take(directory, wait)
     try:
         for name in _OWN:
             path = directory / name

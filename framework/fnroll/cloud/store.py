@@ -46,9 +46,6 @@ class Store:
         self._trees = directory / "trees"
         for place in (self._packages, self._trees):
             place.mkdir(exist_ok=True)
-        for left in self._trees.glob(".*"):
-            make_removable(left)
-            shutil.rmtree(left, ignore_errors=True)
         self._pending: dict[str, asyncio.Future[Path]] = {}
 
     def add(self, data: bytes, *, direct: bool = True) -> Stored:
@@ -66,10 +63,28 @@ class Store:
         """What `add` would store, without storing it."""
         if direct and len(data) > MAX_ZIPPED:
             raise Fault("RequestEntityTooLargeException", f"Zipped size must be smaller than {MAX_ZIPPED} bytes")
-        return Stored(hashlib.sha256(data).hexdigest(), len(data), _unzipped_size(data))
+        return Stored(hashlib.sha256(data).hexdigest(), len(data), _unzipped_size(io.BytesIO(data)))
 
     def path(self, key: str) -> Path:
         return self._packages / f"{key}.zip"
+
+    def unzipped(self, key: str) -> int:
+        """Bytes of a package when unpacked."""
+        return _unzipped_size(self.path(key))
+
+    def prune(self, packages: set[str], layers: set[tuple[str, ...]]) -> None:
+        """Remove every package and tree but those named: packages, and the layer packages merged for a version.
+
+        For the start of a cloud, when no call can be about to name one.
+        """
+        kept = packages | {_merged_name(keys) for keys in layers}
+        for path in self._packages.iterdir():
+            if path.name.removesuffix(".zip") not in packages:
+                path.unlink()
+        for tree in self._trees.iterdir():
+            if tree.name not in kept:
+                make_removable(tree)
+                shutil.rmtree(tree, ignore_errors=True)
 
     async def code(self, key: str) -> Path:
         """The directory of a function's package, unpacked."""
@@ -77,9 +92,9 @@ class Store:
 
     async def layers(self, keys: Sequence[str]) -> Path:
         """The directory of some layers merged in order, later over earlier."""
-        name = "opt-" + hashlib.sha256("\n".join(keys).encode()).hexdigest()
         return await self._tree(
-            name, lambda target: archive.unpack_layers([self.path(key).read_bytes() for key in keys], target)
+            _merged_name(keys),
+            lambda target: archive.unpack_layers([self.path(key).read_bytes() for key in keys], target),
         )
 
     async def _tree(self, name: str, fill: Callable[[Path], object]) -> Path:
@@ -105,9 +120,13 @@ class Store:
         return final
 
 
-def _unzipped_size(data: bytes) -> int:
+def _merged_name(keys: Sequence[str]) -> str:
+    return "opt-" + hashlib.sha256("\n".join(keys).encode()).hexdigest()
+
+
+def _unzipped_size(package: Path | io.BytesIO) -> int:
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as opened:
+        with zipfile.ZipFile(package) as opened:
             size = sum(entry.file_size for entry in opened.infolist())
     except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError, UnicodeDecodeError):
         raise invalid("Could not unzip uploaded file. Please check your file, then try to upload again.") from None
