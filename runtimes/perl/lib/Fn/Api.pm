@@ -1,0 +1,170 @@
+package Fn::Api;
+
+# The client's side of the Runtime API: HTTP/1.1 on one kept-alive connection.
+#
+# Small for a reason: Socket and HTTP::Tiny together cost more start-up time than perl itself, and HTTP::Tiny's two
+# writes per request meet Nagle's algorithm and cost 40 ms each. Head and body leave here in one write. No read has a
+# time limit: the process is frozen inside GET next, for as long as nothing happens.
+
+use strict;
+use warnings;
+
+use constant { AF_INET => 2, SOCK_STREAM => 1, IPPROTO_TCP => 6, TCP_NODELAY => 1 };    # the same on Linux and BSD
+
+my $PREFIX = '/2018-06-01/runtime/';
+
+# $address: host:port, as in AWS_LAMBDA_RUNTIME_API.
+sub new {
+    my ($class, $address) = @_;
+    my ($host, $port) = $address =~ /\A(.+):(\d+)\z/ or die "not host:port: '$address'\n";
+    return bless { address => $address, host => $host, port => $port, buffer => '' }, $class;
+}
+
+# ($status, \%headers with lower-case names, $body). All strings are bytes. Dies if there is no answer.
+sub request {
+    my ($self, $method, $path, $body, @headers) = @_;
+    my $request = "$method $PREFIX$path HTTP/1.1\r\nHost: $self->{address}\r\nUser-Agent: fn-perl\r\n";
+    while (my ($name, $value) = splice @headers, 0, 2) {
+        $request .= "$name: $value\r\n";
+    }
+    $request .= 'Content-Length: ' . length($body) . "\r\n" if defined $body;
+    $request .= "\r\n";
+    utf8::encode($request);    # a flagged string would turn the whole body into something else
+    $request .= $body if defined $body;
+
+    local $SIG{__DIE__};       # the handler's own hook is not for our errors
+    local $SIG{PIPE} = 'IGNORE';
+    my @answer;
+    while (1) {
+        my $reused = defined $self->{socket};
+        $self->{answered} = 0;
+        last if eval { @answer = $self->_exchange($request); 1 };
+        my $error = $@;
+        $self->_close;
+        # A kept connection may have been closed while nobody looked. Once any answer has begun it is too late.
+        die $error if !$reused || $self->{answered};
+    }
+    return @answer;
+}
+
+sub _exchange {
+    my ($self, $request) = @_;
+    $self->_connect if !defined $self->{socket};
+    my $sent = 0;
+    while ($sent < length $request) {
+        my $wrote = syswrite $self->{socket}, $request, length($request) - $sent, $sent;
+        if (!defined $wrote) {
+            next if _interrupted();
+            die "cannot send: $!\n";
+        }
+        $sent += $wrote;
+    }
+    my ($version, $status, $headers);
+    do { ($version, $status, $headers) = $self->_head } while $status < 200;
+    my $body = $self->_body($status, $headers);
+    my $connection = lc($headers->{connection} || '');
+    $self->_close if $connection =~ /\bclose\b/ || ($version eq '1.0' && $connection !~ /\bkeep-alive\b/);
+    return ($status, $headers, $body);
+}
+
+sub _head {
+    my ($self) = @_;
+    my ($first, %headers) = $self->_line;
+    my ($version, $status) = $first =~ m{\AHTTP/(1\.[01]) (\d{3})\b} or die "not HTTP: '$first'\n";
+    while ((my $line = $self->_line) ne '') {
+        my ($name, $value) = $line =~ /\A([^:\s]+):[ \t]*(.*?)[ \t]*\z/s or die "not a header: '$line'\n";
+        $headers{ lc $name } = $value;
+    }
+    return ($version, $status, \%headers);
+}
+
+sub _body {
+    my ($self, $status, $headers) = @_;
+    return '' if $status == 204 || $status == 304;
+    if (lc($headers->{'transfer-encoding'} || '') =~ /\bchunked\b/) {
+        my $body = '';
+        while (1) {
+            my ($size) = $self->_line =~ /\A([0-9A-Fa-f]+)/ or die "not a chunk\n";
+            last if hex $size == 0;
+            $body .= $self->_bytes(hex $size);
+            $self->_line;
+        }
+        1 while $self->_line ne '';    # trailers
+        return $body;
+    }
+    return $self->_bytes($headers->{'content-length'}) if defined $headers->{'content-length'};
+    1 while $self->_read($self->{buffer}, 65_536);
+    my $body = $self->{buffer};
+    $self->_close;
+    return $body;
+}
+
+sub _line {
+    my ($self) = @_;
+    my $end;
+    until (($end = index $self->{buffer}, "\n") >= 0) {
+        die "line without end\n" if length $self->{buffer} > 1_048_576;
+        $self->_read($self->{buffer}, 65_536) or die "connection closed\n";
+    }
+    my $line = substr $self->{buffer}, 0, $end + 1, '';
+    $line =~ s/\r?\n\z//;
+    return $line;
+}
+
+sub _bytes {
+    my ($self, $count) = @_;
+    my $bytes = substr $self->{buffer}, 0, $count, '';
+    while (length $bytes < $count) {
+        $self->_read($bytes, $count - length $bytes) or die "connection closed\n";
+    }
+    return $bytes;
+}
+
+# Append at most $count bytes to $_[1]; false at the end of the stream.
+sub _read {
+    my ($self, undef, $count) = @_;
+    while (1) {
+        my $got = sysread $self->{socket}, $_[1], $count, length $_[1];
+        if (defined $got) {
+            $self->{answered} = 1 if $got;
+            return $got;
+        }
+        die "cannot receive: $!\n" if !_interrupted();
+    }
+}
+
+sub _connect {
+    my ($self) = @_;
+    my $host = $self->{host} =~ /\A\d+(?:\.\d+){3}\z/ ? pack 'C4', split /\./, $self->{host} : gethostbyname $self->{host};
+    die "no such host: $self->{host}\n" if !defined $host;
+    socket my $socket, AF_INET, SOCK_STREAM, 0 or die "no socket: $!\n";
+    connect $socket, _socket_address($self->{port}, $host) or die "cannot connect to $self->{address}: $!\n";
+    setsockopt $socket, IPPROTO_TCP, TCP_NODELAY, 1;
+    $self->{socket} = $socket;
+    $self->{buffer} = '';
+    return;
+}
+
+# struct sockaddr_in, without loading Socket where its shape is known.
+sub _socket_address {
+    my ($port, $host) = @_;
+    return pack 'S n a4 x8', AF_INET, $port, $host if $^O eq 'linux';
+    require Socket;
+    return Socket::pack_sockaddr_in($port, $host);
+}
+
+sub _close {
+    my ($self) = @_;
+    close delete $self->{socket} if defined $self->{socket};
+    $self->{buffer} = '';
+    return;
+}
+
+# Whether the last call failed only because the handler left a timer or a signal behind.
+sub _interrupted {
+    my $error = 0 + $!;
+    require Errno;
+    return $error == Errno::EINTR();
+}
+
+1;
