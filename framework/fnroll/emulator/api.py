@@ -73,6 +73,9 @@ class Report:
     init_ms: float | None
     status: Status
     error_type: str | None = None
+    platform_error: bool = False
+    """Whether the platform found the error (crash, timeout, failed init, too large), not the function: then REPORT
+    names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,8 @@ class Outcome:
     executed_version: str
     report: Report
     log: bytes
-    """Every log line of this invocation, platform lines included (LogType Tail answers with its last 4 KB)."""
+    """Every log line of this invocation, platform lines included (LogType Tail answers with its last 4 KB); of a log
+    over 16 MiB the end."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,134 @@
+"""What the function prints, from pipe to log lines, and the log of the invocation that runs.
+
+`LineSplitter` is pure; `Output` reads the pipe by callback; `Journal` stamps lines and hands them on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import Callable
+
+from fnroll.emulator.api import FunctionConfig, LogLine, LogSink
+
+MAX_LINE = 256 * 1024
+"""Bytes of one CloudWatch event; a longer line is cut into several."""
+
+MAX_LOG = 16 * 1024 * 1024
+"""Characters of one invocation's log that are kept; older lines give way (the sink has had them)."""
+
+_READ = 64 * 1024
+_PIPE = 1024 * 1024
+"""The most that a pipe holds on Linux without privileges: what was printed before now is within so many bytes."""
+
+
+class LineSplitter:
+    """Bytes in any pieces to whole lines without their line ends. `\\r` stays: runtimes keep traces in one event so."""
+
+    def __init__(self, limit: int = MAX_LINE) -> None:
+        self._limit = limit
+        self._rest = b""
+
+    def feed(self, data: bytes) -> list[str]:
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        found = [piece for line in lines for piece in self._cut(line)]
+        if len(self._rest) >= self._limit:
+            whole = len(self._rest) - len(self._rest) % self._limit
+            found += self._cut(self._rest[:whole])
+            self._rest = self._rest[whole:]
+        return found
+
+    def flush(self) -> list[str]:
+        """The last line, if it has no end yet."""
+        rest, self._rest = self._rest, b""
+        return list(self._cut(rest)) if rest else []
+
+    def _cut(self, line: bytes) -> list[str]:
+        pieces = [line[start : start + self._limit] for start in range(0, len(line), self._limit)] or [b""]
+        return [piece.decode("utf-8", "replace") for piece in pieces]
+
+
+class Output:
+    """Reads a non-blocking pipe as long as the event loop runs; `drain` reads what is in it now."""
+
+    def __init__(self, descriptor: int, emit: Callable[[str], None]) -> None:
+        self._descriptor = descriptor
+        self._emit = emit
+        self._lines = LineSplitter()
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(descriptor, self._readable)
+
+    def _readable(self) -> None:
+        self._read()
+
+    def _read(self) -> int:
+        """Bytes read; 0 if there are none now."""
+        if self._descriptor < 0:
+            return 0
+        try:
+            data = os.read(self._descriptor, _READ)
+        except (BlockingIOError, InterruptedError):
+            return 0
+        except OSError:
+            data = b""
+        if not data:
+            self.close()
+            return 0
+        for line in self._lines.feed(data):
+            self._emit(line)
+        return len(data)
+
+    def drain(self) -> None:
+        """Emit everything printed before now, an unfinished last line too. Never waits, and ends however much comes."""
+        left = _PIPE
+        while left > 0 and (count := self._read()):
+            left -= count
+        self._flush()
+
+    def _flush(self) -> None:
+        for line in self._lines.flush():
+            self._emit(line)
+
+    def close(self) -> None:
+        """Stop reading. The descriptor is the sandbox's to close. Idempotent."""
+        if self._descriptor >= 0:
+            self._loop.remove_reader(self._descriptor)
+            self._descriptor = -1
+            self._flush()
+
+
+class Journal:
+    """One log stream: every line goes to the sink at once, and to the log of the invocation that is under way."""
+
+    def __init__(self, config: FunctionConfig, stream: str, sink: LogSink | None, clock: Callable[[], float]) -> None:
+        self._config = config
+        self.stream = stream
+        self._sink = sink
+        self._clock = clock
+        self._request_id: str | None = None
+        self._kept: deque[str] = deque()
+        self._size = 0
+
+    def begin(self, request_id: str) -> None:
+        """Lines from now on belong to this request. Lines kept so far (of an init) stay: it paid for them."""
+        self._request_id = request_id
+
+    def write(self, text: str, *, keep: bool = True) -> None:
+        """One line. `keep` false: for the stream only, not for an invocation's log."""
+        if keep:
+            self._kept.append(text)
+            self._size += len(text) + 1
+            while self._size > MAX_LOG:
+                self._size -= len(self._kept.popleft()) + 1
+        if self._sink is not None:
+            now = int(self._clock() * 1000)
+            config = self._config
+            self._sink(LogLine(config.name, config.version, self.stream, self._request_id, now, text))
+
+    def take(self) -> bytes:
+        """The log so far, each line with its end; the next one begins empty."""
+        text = "".join(f"{line}\n" for line in self._kept)
+        self._kept.clear()
+        self._size = 0
+        return text.encode("utf-8", "replace")

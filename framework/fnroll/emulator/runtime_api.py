@@ -1,0 +1,214 @@
+"""The Runtime API of one runtime: routes, checks in Lambda's order, statuses, headers and texts to the letter.
+
+Base path /2018-06-01. This module knows what may be said and answers it; what an answer means for the invocation is
+its owner's business, who is told by callbacks (`Hooks`) after the runtime has got its 202. Source: facts 2.1.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from fnroll.emulator.api import MAX_RESPONSE
+from fnroll.emulator.faults import clean_error_type, posted_error, response_too_large
+from fnroll.emulator.states import Event, Refused, State, after
+from fnroll.emulator.wire import Headers, HttpServer, Reply, Request
+
+JSON: Final = [("Content-Type", "application/json")]
+TEXT: Final = [("Content-Type", "text/plain; charset=utf-8")]
+ACCEPTED: Final = b'{"status":"OK"}\n'
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One event as the runtime gets it. `deadline_ms` is epoch milliseconds; what is empty has no header."""
+
+    request_id: str
+    deadline_ms: int
+    arn: str
+    payload: bytes
+    trace_id: str | None = None
+    client_context: str | None = None
+
+    def headers(self) -> Headers:
+        fields = (
+            ("Lambda-Runtime-Aws-Request-Id", self.request_id),
+            ("Lambda-Runtime-Deadline-Ms", str(self.deadline_ms)),
+            ("Lambda-Runtime-Invoked-Function-Arn", self.arn),
+            ("Lambda-Runtime-Trace-Id", self.trace_id),
+            ("Lambda-Runtime-Client-Context", self.client_context),
+        )
+        # UTF-8 on the wire, whatever HTTP says about Latin-1: a client context is JSON.
+        given = [(name, value.encode().decode("latin-1")) for name, value in fields if value]
+        return [*given, *JSON]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the runtime made of an event. `error_type` (cleaned) is set exactly for errors that it posted; a body over
+    the limit is not in `payload`."""
+
+    payload: bytes
+    error_type: str | None = None
+    too_large: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class InitError:
+    """What the runtime posted to init/error."""
+
+    payload: bytes
+    error_type: str
+
+
+class Hooks(NamedTuple):
+    """Called from the event loop, after the runtime has got its answer. `ready`: it asked for an event and waits."""
+
+    ready: Callable[[], None]
+    answered: Callable[[Answer], None]
+    init_failed: Callable[[InitError], None]
+
+
+class _Call(NamedTuple):
+    """One request on its way through; `too_large`: its body was over the limit and is not there."""
+
+    request: Request
+    reply: Reply
+    request_id: str
+    too_large: bool
+
+    def error_type(self) -> str:
+        return clean_error_type(self.request.header("lambda-runtime-function-error-type"))
+
+    def error(self) -> bytes:
+        return posted_error(self.request.header("content-type"), self.request.body)
+
+
+class RuntimeApi:
+    """Serves one runtime, from its start to its end. GET next is held back until `deliver`, without a task."""
+
+    def __init__(self, hooks: Hooks) -> None:
+        self._hooks = hooks
+        self._server = HttpServer(self._handle, max_body=MAX_RESPONSE, too_large=self._handle_too_large)
+        self._waiting: list[Reply] = []
+        self._current: Delivery | None = None
+        self.state = State.STARTED
+
+    async def start(self, listener: socket.socket) -> None:
+        await self._server.start(listener)
+
+    async def close(self) -> None:
+        await self._server.close()
+
+    @property
+    def reachable(self) -> bool:
+        """Whether a runtime that waits for an event would still get it, as far as the kernel knows."""
+        return any(not reply.hung_up() for reply in self._waiting)
+
+    def deliver(self, delivery: Delivery) -> None:
+        """Hand an event to the runtime. Raises Refused unless it waits for one."""
+        self.state = after(self.state, Event.DELIVER)
+        self._current = delivery
+        waiting, self._waiting = self._waiting, []
+        for reply in waiting:
+            reply.send(200, delivery.headers(), delivery.payload)
+
+    def _handle(self, request: Request, reply: Reply) -> None:
+        self._route(request, reply, too_large=False)
+
+    def _handle_too_large(self, request: Request, reply: Reply) -> None:
+        self._route(request, reply, too_large=True)
+
+    def _route(self, request: Request, reply: Reply, too_large: bool) -> None:
+        route, request_id = request.path, ""
+        if route.startswith(_INVOCATION) and route.count("/") == 5:
+            _, _, _, _, request_id, verb = route.split("/")
+            route = f"{_INVOCATION}*/{verb}"
+        method, act = _ROUTES.get(route, ("", None))
+        if act is None:
+            reply.send(404, TEXT, b"404 page not found\n")
+        elif request.method != method:
+            reply.send(405, [("Allow", method)])
+        else:
+            act(self, _Call(request, reply, request_id, too_large))
+
+    def _ping(self, call: _Call) -> None:
+        call.reply.send(200, TEXT, b"pong")
+
+    def _next(self, call: _Call) -> None:
+        if not self._advance(Event.NEXT, call.reply):
+            return
+        if self.state is State.RUNNING:
+            assert self._current is not None
+            call.reply.send(200, self._current.headers(), self._current.payload)
+            return
+        first = not self._waiting
+        self._waiting = [earlier for earlier in self._waiting if not earlier.lost]
+        self._waiting.append(call.reply)
+        if first:
+            self._hooks.ready()
+
+    def _response(self, call: _Call) -> None:
+        if not self._is_current(call):
+            return
+        if call.request.header("lambda-runtime-function-response-mode") not in (None, "", "streaming"):
+            _refuse(call.reply, 400, "InvalidFunctionResponseMode", "Invalid function response mode")
+            return
+        if self._advance(Event.RESPONSE, call.reply):
+            self._take(call.reply, Answer(call.request.body, too_large=call.too_large))
+
+    def _error(self, call: _Call) -> None:
+        if self._is_current(call) and self._advance(Event.ERROR, call.reply):
+            self._take(call.reply, Answer(call.error(), call.error_type(), call.too_large))
+
+    def _take(self, reply: Reply, answer: Answer) -> None:
+        self.state = after(self.state, Event.TAKEN)
+        _receipt(reply, answer.too_large)
+        self._hooks.answered(answer)
+
+    def _init_error(self, call: _Call) -> None:
+        if self._advance(Event.INIT_ERROR, call.reply):
+            _receipt(call.reply, call.too_large)
+            payload = response_too_large().payload("") if call.too_large else call.error()
+            self._hooks.init_failed(InitError(payload, call.error_type()))
+
+    def _is_current(self, call: _Call) -> bool:
+        """Whether the answer is for the event that was delivered last; this is asked before the state is."""
+        if self._current is not None and call.request_id == self._current.request_id:
+            return True
+        _refuse(call.reply, 400, "InvalidRequestID", "Invalid request ID")
+        return False
+
+    def _advance(self, event: Event, reply: Reply) -> bool:
+        try:
+            self.state = after(self.state, event)
+        except Refused as refusal:
+            _refuse(reply, 403, "InvalidStateTransition", str(refusal))
+            return False
+        return True
+
+
+_INVOCATION: Final = "/2018-06-01/runtime/invocation/"
+_ROUTES: Final[Mapping[str, tuple[str, Callable[[RuntimeApi, _Call], None]]]] = {
+    "/ping": ("GET", RuntimeApi._ping),
+    _INVOCATION + "next": ("GET", RuntimeApi._next),
+    _INVOCATION + "*/response": ("POST", RuntimeApi._response),
+    _INVOCATION + "*/error": ("POST", RuntimeApi._error),
+    "/2018-06-01/runtime/init/error": ("POST", RuntimeApi._init_error),
+}
+
+
+def _refuse(reply: Reply, status: int, error_type: str, message: str) -> None:
+    body = json.dumps({"errorMessage": message, "errorType": error_type}, separators=(",", ":")) + "\n"
+    reply.send(status, JSON, body.encode())
+
+
+def _receipt(reply: Reply, too_large: bool) -> None:
+    if too_large:
+        text = f"Exceeded maximum allowed payload size ({MAX_RESPONSE} bytes)."
+        _refuse(reply, 413, "RequestEntityTooLarge", text)
+    else:
+        reply.send(202, JSON, ACCEPTED)

@@ -1,0 +1,214 @@
+"""What the emulator's tests run: a runtime of thirty lines, functions made of it, and a sandbox host that isolates
+nothing (a plain subprocess with a loopback listener), so that the emulator can be tested without the sandbox room.
+
+The runtime's events are Perl: each is evaluated, with `respond`, `fail` and `call` at hand. The variable INIT holds
+Perl that runs before the first event is asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from fnroll.emulator import Emulator, FunctionConfig, Invocation, LogLine, Outcome
+from fnroll.errors import SandboxError
+from fnroll.sandbox.api import Exit, Layout, Missing, SandboxHost, SandboxSpec
+
+BOOTSTRAP = r"""#!/usr/bin/perl
+use strict;
+use Socket;
+$| = 1;
+our ($id, $head, $event, $api, $rest) = ('') x 5;
+our $base = '/2018-06-01/runtime';
+my ($host, $port) = split /:/, $ENV{AWS_LAMBDA_RUNTIME_API};
+
+sub dial {
+    socket(my $to, PF_INET, SOCK_STREAM, 0) or die "socket: $!";
+    connect($to, pack_sockaddr_in($port, inet_aton($host))) or die "connect: $!";
+    return $to;
+}
+sub send_to {
+    my ($to, $method, $path, $body, @headers) = @_;
+    $body //= '';
+    my $data = join "\r\n", "$method $path HTTP/1.1", "Host: $host", @headers, 'Content-Length: ' . length $body, '', $body;
+    while (length $data) { my $n = syswrite $to, $data; die "write: $!" unless defined $n; substr $data, 0, $n, '' }
+}
+sub receive {
+    my ($from) = @_;
+    sysread $from, $rest, 65536, length $rest or exit 9 until $rest =~ /\r\n\r\n/;
+    my ($top, $body) = split /\r\n\r\n/, $rest, 2;
+    my ($length) = $top =~ /Content-Length: (\d+)/;
+    sysread $from, $body, 65536, length $body or exit 9 until length $body >= ($length // 0);
+    $rest = substr $body, $length // 0, length $body, '';
+    my ($status) = $top =~ /^HTTP\/1.1 (\d+)/;
+    return ($status, $body, $top);
+}
+sub call { send_to($api, @_); return receive($api) }
+sub respond { return call('POST', "$base/invocation/$id/response", @_) }
+sub fail { return call('POST', "$base/invocation/$id/error", @_) }
+
+$api = dial();
+eval($ENV{INIT} // ''); die $@ if $@;
+while (1) {
+    (my $status, $event, $head) = call('GET', "$base/invocation/next");
+    die "next: $status $event" unless $status == 200;
+    ($id) = $head =~ /Lambda-Runtime-Aws-Request-Id: (\S+)/;
+    eval $event; die $@ if $@;
+}
+"""
+
+REQUEST_ID = "8f507cfc-1d2e-4f6b-9d1c-000000000001"
+
+
+def function(directory: Path, *, init: str = "", bootstrap: str | None = BOOTSTRAP, **changes: Any) -> FunctionConfig:
+    """A function in `directory`/task; `init` is Perl for the runtime's init phase."""
+    task = directory / "task"
+    task.mkdir(exist_ok=True)
+    if bootstrap is not None:
+        path = task / "bootstrap"
+        path.write_text(bootstrap)
+        path.chmod(0o755)
+    config = FunctionConfig(
+        name="hello",
+        arn="arn:aws:lambda:us-east-1:000000000000:function:hello",
+        version="$LATEST",
+        revision="1",
+        task=task,
+        handler="handler.handle",
+        timeout=10,
+        environment={"INIT": init, "LANG": "C"},  # Perl complains of locales that a machine has not
+    )
+    return replace(config, **changes)
+
+
+def event(text: str, request_id: str = REQUEST_ID, **changes: Any) -> Invocation:
+    invocation = Invocation(request_id, text.encode(), "arn:aws:lambda:us-east-1:000000000000:function:hello")
+    return replace(invocation, **changes)
+
+
+@dataclass
+class Running:
+    """An open emulator and the lines that its sink got."""
+
+    emulator: Emulator
+    lines: list[LogLine] = field(default_factory=list)
+
+    async def __call__(self, config: FunctionConfig, text: str, request_id: str = REQUEST_ID) -> Outcome:
+        return await self.emulator.invoke(config, event(text, request_id))
+
+
+@asynccontextmanager
+async def opened(tier: str, **options: Any) -> AsyncIterator[Running]:
+    """An emulator over the plain host (tier "plain") or over the machine's own tier."""
+    lines: list[LogLine] = []
+    options = {"sink": lines.append, **options}
+    if tier == "plain":
+        host: SandboxHost = PlainHost()
+        emulator = await Emulator.open(host=host, **options)
+    else:
+        emulator = await Emulator.open(tier=tier, **options)
+    try:
+        yield Running(emulator, lines)
+    finally:
+        await emulator.close()
+        if tier == "plain":
+            await host.close()
+
+
+class PlainSandbox:
+    """See fnroll.sandbox.api.Sandbox; a process group, and nothing else of what a sandbox promises."""
+
+    def __init__(self, process: asyncio.subprocess.Process, layout: Layout, listener: socket.socket, output: int):
+        self._process = process
+        self.pid = process.pid
+        self.layout = layout
+        self.listener = listener
+        self.output = output
+
+    async def wait(self) -> Exit:
+        code = await self._process.wait()
+        return Exit(code, None) if code >= 0 else Exit(None, -code)
+
+    def memory_peak(self) -> int:
+        return 5 << 20
+
+    def _signal(self, number: int) -> None:
+        if self._process.returncode is None:
+            try:
+                os.killpg(self.pid, number)
+            except ProcessLookupError:
+                pass
+
+    def freeze(self) -> None:
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def terminate(self) -> None:
+        self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self._signal(signal.SIGKILL)
+
+    async def close(self) -> None:
+        self.kill()
+        await self._process.wait()
+        self.listener.close()
+        if self.output >= 0:
+            os.close(self.output)
+            self.output = -1
+
+
+class PlainHost:
+    """Counts what it makes; `alive` are the sandboxes that were not closed yet, `refuse` an error to raise instead."""
+
+    tier = "plain"
+    missing = (Missing("isolation", "it is a test", "use a real tier"),)
+
+    def __init__(self) -> None:
+        self.made: list[PlainSandbox] = []
+        self.refuse: SandboxError | None = None
+
+    async def create(self, spec: SandboxSpec) -> PlainSandbox:
+        if self.refuse is not None:
+            raise self.refuse
+        listener = socket.create_server(("127.0.0.1", 0))
+        listener.setblocking(False)
+        layout = Layout(str(spec.task), str(spec.opt or "/opt"), "/tmp", f"127.0.0.1:{listener.getsockname()[1]}")
+        program = spec.program(layout)
+        output, write_end = os.pipe()
+        os.set_blocking(output, False)
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *program.argv,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=write_end,
+                stderr=write_end,
+                cwd=program.cwd,
+                env=dict(program.env),
+                start_new_session=True,
+            )
+        except OSError as error:
+            os.close(output)
+            listener.close()
+            raise SandboxError(f"cannot start {program.argv[0]}: {error.strerror}") from error
+        finally:
+            os.close(write_end)
+        self.made.append(PlainSandbox(process, layout, listener, output))
+        return self.made[-1]
+
+    @property
+    def alive(self) -> int:
+        return sum(sandbox.output >= 0 for sandbox in self.made)
+
+    async def close(self) -> None:
+        for sandbox in self.made:
+            await sandbox.close()
