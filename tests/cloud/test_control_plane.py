@@ -132,6 +132,12 @@ def test_publishing_what_did_not_change_gives_the_same_version(lambda_: Any) -> 
     assert lambda_.get_function_configuration(FunctionName="hello")["RevisionId"] != created["RevisionId"]
 
 
+def test_uploading_the_same_code_again_publishes_nothing(lambda_: Any) -> None:
+    first = make(lambda_, Publish=True)
+    again = lambda_.update_function_code(FunctionName="hello", ZipFile=package(), Publish=True)
+    assert (again["Version"], again["RevisionId"]) == ("1", first["RevisionId"])
+
+
 def test_a_changed_description_of_the_function_publishes_anew(lambda_: Any) -> None:
     make(lambda_, Publish=True)
     lambda_.update_function_configuration(FunctionName="hello", Description="changed")
