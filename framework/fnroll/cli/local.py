@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -19,6 +19,8 @@ from fnroll.errors import CloudError
 if TYPE_CHECKING:
     from fnroll.cloud import Endpoint
     from fnroll.emulator import LogLine
+
+Network = Literal["none", "host"]
 
 START_LIMIT = 30.0
 """Seconds a detached cloud may take until it answers."""
@@ -40,8 +42,15 @@ def local() -> None:
     envvar="FN_SANDBOX",
     help="The sandbox tier of its functions.",
 )
+@click.option(
+    "--network",
+    type=click.Choice(["none", "host"]),
+    default="none",
+    show_default=True,
+    help="none: a function reaches its Runtime API alone; host: this machine's network, and so this cloud.",
+)
 @click.pass_obj
-def up(app: App, port: int, detach: bool, sandbox: str) -> None:
+def up(app: App, port: int, detach: bool, sandbox: str, network: Network) -> None:
     """Serve the local cloud until interrupted.
 
     Any AWS SDK works against it with its endpoint set to the address printed. State lies in the state directory and
@@ -56,14 +65,14 @@ def up(app: App, port: int, detach: bool, sandbox: str) -> None:
             hint="stop it with fn local down, or use another --state",
         )
     if detach:
-        endpoint = _start(app.state, port, sandbox)
+        endpoint = _start(app.state, ["--port", str(port), "--sandbox", sandbox, "--network", network])
         app.show(endpoint.url)
         app.say(f"the local cloud is up (pid {endpoint.pid}); its log is {app.state / 'cloud.log'}")
         return
-    asyncio.run(_serve(app, port, sandbox))
+    asyncio.run(_serve(app, port, sandbox, network))
 
 
-async def _serve(app: App, port: int, sandbox: str) -> None:
+async def _serve(app: App, port: int, sandbox: str, network: Network) -> None:
     from fnroll import cloud
     from fnroll.cli.run import missing_line
 
@@ -81,19 +90,19 @@ async def _serve(app: App, port: int, sandbox: str) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    await cloud.serve(app.state, port=port, on_ready=ready, sink=print_line, stop=stop, tier=sandbox)
+    await cloud.serve(app.state, port=port, on_ready=ready, sink=print_line, stop=stop, tier=sandbox, network=network)
 
 
-def _start(state: Path, port: int, sandbox: str) -> Endpoint:
+def _start(state: Path, options: list[str]) -> Endpoint:
     """Start `fn local up` as a daemon and wait until it answers. Raises CloudError with its last words."""
     from fnroll import cloud
 
     state.mkdir(parents=True, exist_ok=True)
     log = state / "cloud.log"
-    command = [sys.executable, "-m", "fnroll", "--state", str(state), "local", "up", "--port", str(port)]
+    command = [sys.executable, "-m", "fnroll", "--state", str(state.resolve()), "local", "up", *options]
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [*command, "--sandbox", sandbox],
+            command,
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,

@@ -58,7 +58,7 @@ class Invocations:
         port: int,
         *,
         chance: Callable[[], float] = random.random,
-        network: Network = "host",
+        network: Network = "none",
     ) -> None:
         self._read = read
         self._store = store
@@ -141,7 +141,12 @@ class Invocations:
         )
 
     def _local(self) -> Mapping[str, str]:
-        """What makes any SDK inside the function speak to this cloud; the function's own variables go before it."""
+        """What makes any SDK inside the function speak to this cloud; the function's own variables go before it.
+
+        Nothing where the function's network does not reach it.
+        """
+        if self._network == "none":
+            return {}
         return {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{self._port}"}
 
 

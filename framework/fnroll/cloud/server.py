@@ -65,7 +65,7 @@ async def serve(
     sink: LogSink | None = None,
     tier: str = "auto",
     wait: float = WAIT,
-    network: Network = "host",
+    network: Network = "none",
     emulator: OpenEmulator = open_emulator,
     clock: Clock | None = None,
     others: Others | None = None,
@@ -73,7 +73,8 @@ async def serve(
     """Serve the local cloud over `state_dir` until `stop` is set.
 
     `port` 0 takes any free port; `on_ready` is told where the cloud answers once it does; `wait`: seconds to wait for
-    another holder of the state. `emulator`, `clock` and `others` are seams. Raises CloudError (state in use, port in
+    another holder of the state; `network`: "host" lets functions reach this machine's network, this cloud included;
+    "none" is the Runtime API alone. `emulator`, `clock` and `others` are seams. Raises CloudError (state in use, port in
     use, not a loopback address) and SandboxError (no such tier here).
     """
     async with AsyncExitStack() as stack:

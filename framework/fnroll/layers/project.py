@@ -39,9 +39,9 @@ class Parts:
         """The ARNs: layers that are not on this machine."""
         return tuple(layer for layer in self.layers if isinstance(layer, str))
 
-    def package(self) -> Package:
-        """The zip to ship. Raises ArchiveError over Lambda's limits."""
-        return pack(self.entries)
+    def package(self, dest: Path | None = None) -> Package:
+        """The zip to ship; with `dest` also as a file there. Raises ArchiveError over Lambda's limits."""
+        return pack(self.entries, dest=dest)
 
     def stage(self, scratch: Path) -> tuple[Path, Path | None]:
         """Lay the function out to be run: the directories for /var/task and /opt (None without layers).
@@ -65,9 +65,7 @@ def assemble(definition: Definition, *, exclude_file: Path | None = None, keep_l
     return Parts(definition, entries, layers)
 
 
-def _check_handler(
-    definition: Definition, runtime: Runtime, entries: tuple[Entry, ...], rules: IgnoreRules
-) -> None:
+def _check_handler(definition: Definition, runtime: Runtime, entries: tuple[Entry, ...], rules: IgnoreRules) -> None:
     """The file that Handler names is there, and in the package."""
     if definition.handler is None:
         raise DefinitionError(
