@@ -1,5 +1,7 @@
 # Sets the scene for a handler and hands over to Fn::Runtime. Only core builtins here: each module loaded before the
 # handler is paid for at every cold start.
+package Fn::Bootstrap;
+
 use strict;
 use warnings;
 
@@ -20,7 +22,9 @@ $task = '/var/task' if !defined $task || $task eq '';
 my @trees = grep { -d } "$task/local/lib/perl5", defined $opt ? "$opt/lib/perl5" : ();
 if (@trees) {
     require Config;
-    @trees = map { ((grep { -d } "$_/$Config::Config{archname}"), $_) } @trees;
+    Config->import;
+    our %Config;
+    @trees = map { ((grep { -d } "$_/$Config{archname}"), $_) } @trees;
 }
 unshift @INC, $task, (grep { -d } "$task/lib"), @trees;
 

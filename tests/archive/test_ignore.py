@@ -57,7 +57,7 @@ TABLE = [
 ]
 
 
-@pytest.mark.parametrize(("text", "path", "included"), TABLE, ids=lambda value: repr(value))
+@pytest.mark.parametrize(("text", "path", "included"), TABLE, ids=repr)
 def test_gitignore_meaning(tmp_path: Path, text: str, path: str, included: bool) -> None:
     decision = rules(tmp_path, text).decide(path.rstrip("/"), path.endswith("/"))
     assert decision.included is included
@@ -84,7 +84,7 @@ BUILT_IN = [
 ]
 
 
-@pytest.mark.parametrize(("path", "included"), BUILT_IN, ids=lambda value: str(value))
+@pytest.mark.parametrize(("path", "included"), BUILT_IN, ids=str)
 @pytest.mark.parametrize("text", ["", "!*\n!.git\n!function.json"], ids=["no-rules", "re-included"])
 def test_built_in_excludes_always_apply(tmp_path: Path, text: str, path: str, included: bool) -> None:
     decision = rules(tmp_path, text).decide(path.rstrip("/"), path.endswith("/"))

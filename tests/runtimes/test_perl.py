@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from runtimes_support import Event, Run, run_bootstrap
 
 from fnroll.archive import unpack
 from fnroll.layers import build
+from runtimes_support import Event, Run, run_bootstrap
 
 pytestmark = pytest.mark.skipif(shutil.which("perl") is None, reason="needs the machine's perl")
 
@@ -74,7 +74,18 @@ def error(run: Run, path: str = "invocation/id-1/error", index: int = 0) -> dict
 
 @pytest.mark.parametrize(
     "event",
-    ["null", "true", "[1,2]", "[]", "{}", '"text"', "0", "-1.5", '{"é":"日本😀","n":[1,null,false]}', '"\\u0000\\ud83d\\ude00"'],
+    [
+        "null",
+        "true",
+        "[1,2]",
+        "[]",
+        "{}",
+        '"text"',
+        "0",
+        "-1.5",
+        '{"é":"日本😀","n":[1,null,false]}',
+        '"\\u0000\\ud83d\\ude00"',
+    ],
 )
 def test_any_json_comes_back_as_it_was(serve: Serve, event: str) -> None:
     run = serve(HANDLE + "$event }", event.encode())
@@ -83,7 +94,9 @@ def test_any_json_comes_back_as_it_was(serve: Serve, event: str) -> None:
 
 
 def test_events_are_characters_and_logs_are_utf8(serve: Serve) -> None:
-    code = "use utf8; " + HANDLE + 'print "é: $event\\n"; warn "€\\n"; return { length => length $event, text => "ü" } }'
+    code = (
+        "use utf8; " + HANDLE + 'print "é: $event\\n"; warn "€\\n"; return { length => length $event, text => "ü" } }'
+    )
     run = serve(code, '"日本😀"'.encode())
     assert answers(run) == [{"length": 3, "text": "ü"}]
     assert run.log == "é: 日本😀\n€\n"
@@ -249,7 +262,12 @@ INIT_FAILURES = [
     (".handle", "sub handle {}", "Runtime.MalformedHandlerName", "FILE.SUB"),
     ("handler.no-word", "sub handle {}", "Runtime.MalformedHandlerName", "FILE.SUB"),
     (None, "sub handle {}", "Runtime.MalformedHandlerName", "FILE.SUB"),
-    ("handler.handle", "use strict;\nsub handle {\n  my $x = ;\n}\n", "Runtime.UserCodeSyntaxError", "handler.pl line 3"),
+    (
+        "handler.handle",
+        "use strict;\nsub handle {\n  my $x = ;\n}\n",
+        "Runtime.UserCodeSyntaxError",
+        "handler.pl line 3",
+    ),
     ("handler.handle", "use strict; $undeclared = 1;", "Runtime.UserCodeSyntaxError", "$undeclared"),
     ("handler.handle", "BEGIN { eval { die 'caught' } }\nsub {", "Runtime.UserCodeSyntaxError", "handler.pl line 2"),
     ("handler.handle", "use No::Such::Module;", "Runtime.ImportModuleError", "No/Such/Module.pm"),
@@ -299,11 +317,13 @@ package main; use utf8;
 
 @pytest.mark.parametrize(("statement", "kind", "header", "message"), DIES, ids=[row[0] for row in DIES])
 def test_a_handler_that_dies(serve: Serve, statement: str, kind: str, header: str, message: Any) -> None:
-    code = f"{CLASSES}\n#line 1\n{HANDLE} {statement} if $event; 'alive' }}".replace("\n#line 1\n", '\n# line 1 "handler.pl"\n')
+    code = f"{CLASSES}\n# line 1 \"handler.pl\"\n{HANDLE} {statement} if $event; 'alive' }}"
     run = serve(code, b"true", b"false")
     body = error(run)
     assert body["errorType"] == kind
-    assert message.fullmatch(body["errorMessage"]) if isinstance(message, re.Pattern) else body["errorMessage"] == message
+    assert (
+        message.fullmatch(body["errorMessage"]) if isinstance(message, re.Pattern) else body["errorMessage"] == message
+    )
     assert run.posts[0].headers["lambda-runtime-function-error-type"] == header
     assert body["stackTrace"][0] == "handler.pl:1:in main::handle"
     assert [json.loads(post.body) for post in run.posts[1:]] == ["alive"]
@@ -350,7 +370,11 @@ def test_exit_ends_the_process_without_an_answer(serve: Serve) -> None:
 
 
 def test_a_handlers_own_hooks_and_globals_do_no_harm(serve: Serve) -> None:
-    code = "$SIG{__DIE__} = sub { print 'hook' }; " + HANDLE + r"$\ = '!'; $, = ','; $/ = undef; die qq(x\n) if $event; 1 }"
+    code = (
+        "$SIG{__DIE__} = sub { print 'hook' }; "
+        + HANDLE
+        + r"$\ = '!'; $, = ','; $/ = undef; die qq(x\n) if $event; 1 }"
+    )
     run = serve(code, b"true", b"false", b"true")
     assert [post.path.rpartition("/")[2] for post in run.posts] == ["error", "response", "error"]
     assert run.log == "[ERROR] Error: x\n" * 2

@@ -62,15 +62,15 @@ sub _load {
     my $path = "$task/$file.pl";
     -f $path && -r _
         or return (undef, _failure('Runtime.ImportModuleError', "Unable to load '$file.pl': no such readable file in $task"));
-    my $last = {};
+    my ($last, $error) = {};
     {
         local $SIG{__DIE__} = sub { $last = { error => $_[0], running => defined $^S, stack => _stack() } };
         local ($@, $!);
-        # `do` and not `require`: the file need not end in a true value. It is compiled in package main.
-        do($path =~ m{\A/} ? $path : "./$path");
-        my $error = $@;
-        return (undef, _load_failure($error, $last)) if ref $error || $error ne '';
+        # `do` and not `require`: the file need not end in a true value. It starts in the package that is current here.
+        { package main; do($path =~ m{\A/} ? $path : "./$path") }
+        $error = $@;
     }
+    return (undef, _load_failure($error, $last)) if ref $error || $error ne '';
     my $full = $sub =~ /::/ ? $sub : "main::$sub";
     no strict 'refs';
     return \&{$full} if defined &{$full};
@@ -180,8 +180,8 @@ sub _unwrap {
 # Where we are, innermost first, down to the call that this file made. To be called from a __DIE__ hook.
 sub _stack {
     my @lines;
-    for (my $level = 1; my ($package, $file, $line) = caller $level; $level++) {
-        last if $package eq __PACKAGE__;
+    for (my $level = 1; my (undef, $file, $line) = caller $level; $level++) {
+        last if $file eq __FILE__;
         my $inside = (caller $level + 1)[3];
         push @lines, "$file:$line:in " . (defined $inside ? $inside : 'main');
         last if @lines == 100;

@@ -1,0 +1,25 @@
+"""A runtime manifest or a directory to a layer zip; the templates; and a project's parts brought together.
+
+manifest.py   which runtimes there are, and what each says of itself
+build.py      `runtime:NAME` or `./DIR` to a `LayerPackage`
+scaffold.py   what `fn init` writes
+project.py    definition + package + layers, for everything that runs or ships a function
+"""
+
+from fnroll.layers.build import LayerPackage, build
+from fnroll.layers.manifest import Runtime, find_runtime, handler_file, list_runtimes
+from fnroll.layers.project import Parts, assemble
+from fnroll.layers.scaffold import list_templates, write_template
+
+__all__ = [
+    "LayerPackage",
+    "Parts",
+    "Runtime",
+    "assemble",
+    "build",
+    "find_runtime",
+    "handler_file",
+    "list_runtimes",
+    "list_templates",
+    "write_template",
+]
