@@ -40,7 +40,7 @@ def packed(name: str, text: str) -> bytes:
 @pytest.mark.parametrize("tier", ["auto", "process"])
 def test_a_function_runs_sees_its_layer_and_reaches_the_cloud(tmp_path: Path, tier: str) -> None:
     lines: list[LogLine] = []
-    with cloud.embedded(tmp_path, sink=lines.append, tier=tier) as endpoint:
+    with cloud.embedded(tmp_path, sink=lines.append, tier=tier, network="host") as endpoint:
         lambda_ = client(endpoint)
         layer = lambda_.publish_layer_version(LayerName="words", Content={"ZipFile": packed("word", "layered")})
         make(

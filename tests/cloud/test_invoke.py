@@ -41,7 +41,7 @@ def test_no_event_is_an_empty_object(lambda_: Any) -> None:
     assert json.loads(lambda_.invoke(FunctionName="hello")["Payload"].read())["event"] == {}
 
 
-def test_what_the_emulator_is_given(lambda_: Any, fake: FakeEmulator, endpoint: Endpoint) -> None:
+def test_what_the_emulator_is_given(lambda_: Any, fake: FakeEmulator) -> None:
     layer = lambda_.publish_layer_version(LayerName="one", Content={"ZipFile": package({"a": "1", "b": "1"})})
     other = lambda_.publish_layer_version(LayerName="two", Content={"ZipFile": package({"b": "2"})})
     make(
@@ -60,7 +60,8 @@ def test_what_the_emulator_is_given(lambda_: Any, fake: FakeEmulator, endpoint: 
     assert (config.task / "handler.py").read_text() == "def handle(event, context): return event"
     assert config.opt is not None
     assert [(config.opt / name).read_text() for name in ("a", "b")] == ["1", "2"]
-    assert config.environment == {"KEY": "value", "AWS_ENDPOINT_URL": f"http://127.0.0.1:{endpoint.port}"}
+    # No network unless it is asked for, and then no address of this cloud either.
+    assert (config.network, config.environment) == ("none", {"KEY": "value"})
     assert config.log_group == "/aws/lambda/hello"
     assert invocation.client_context == '{"custom":{}}'
     assert invocation.arn == ARN + "hello"

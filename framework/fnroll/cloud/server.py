@@ -74,7 +74,7 @@ async def serve(
 
     `port` 0 takes any free port; `on_ready` is told where the cloud answers once it does; `wait`: seconds to wait for
     another holder of the state; `network`: "host" lets functions reach this machine's network, this cloud included;
-    "none" is the Runtime API alone. `emulator`, `clock` and `others` are seams. Raises CloudError (state in use, port in
+    "none" is the Runtime API alone. `emulator`, `clock` and `others` are seams. Raises CloudError (state or port in
     use, not a loopback address) and SandboxError (no such tier here).
     """
     async with AsyncExitStack() as stack:
@@ -118,6 +118,7 @@ def embedded(
     *,
     sink: LogSink | None = None,
     tier: str = "auto",
+    network: Network = "none",
     emulator: OpenEmulator = open_emulator,
     others: Others | None = None,
 ) -> Iterator[Endpoint]:
@@ -143,6 +144,7 @@ def embedded(
             sink=sink,
             tier=tier,
             wait=HANDOVER,
+            network=network,
             emulator=emulator,
             others=others,
         )
