@@ -3,7 +3,7 @@
 A sandbox is one process tree in isolation: what the emulator calls an execution environment runs in exactly one.
 A `SandboxHost` makes them; `fnroll.sandbox.open_host()` picks the strongest tier that this machine can give. Two
 tiers exist, `linux` (namespaces, pivot_root, seccomp) and `process` (a plain process group, for everywhere else);
-each passes the same contract suite, tests/sandbox/contract.py.
+each passes the same contract suite, tests/sandbox_contract.py.
 
 Guarantees, for any tier:
 1. `listener` accepts connections from inside the sandbox alone (linux) or is a fresh loopback port (process), before

@@ -127,7 +127,7 @@ class Host:
                 raise SandboxError(f"no place for a sandbox: {error.strerror}", where=error.filename) from error
             sandbox = self._send(spec, place)
             self._running.add(sandbox)
-            sandbox.gone.add_done_callback(lambda _: self._running.discard(sandbox))
+            sandbox.on_closed = self._running.discard
             try:
                 await sandbox.started()
             except asyncio.CancelledError:

@@ -98,6 +98,7 @@ class Running:
         self._status = Lines(status, self._on_status, self._on_status_end)
         self._life = Lines(life, self._on_life, self._on_life_end)
         self._status_ended = False
+        self.on_closed: Callable[[Running], None] = lambda _: None
 
     @property
     def pid(self) -> int:
@@ -159,10 +160,7 @@ class Running:
         if self._output >= 0:
             os.close(self._output)
             self._output = -1
-
-    @property
-    def gone(self) -> asyncio.Future[None]:
-        return self._gone
+        self.on_closed(self)
 
     def _members(self) -> list[int]:
         raise NotImplementedError

@@ -1,0 +1,18 @@
+"""The contract of fnroll/sandbox/api.py, kept by both tiers, started by root and by an ordinary user."""
+
+from __future__ import annotations
+
+import pytest
+
+import sandbox_contract
+import sandbox_support
+
+TIERS = (("linux", "root"), ("linux", "user"), ("process", "root"), ("process", "user"))
+
+
+@pytest.mark.parametrize("name", sandbox_contract.CHECKS)
+@pytest.mark.parametrize(("tier", "who"), TIERS, ids=["-".join(pair) for pair in TIERS])
+def test_contract(name: str, tier: str, who: str) -> None:
+    if reason := sandbox_support.why_not(tier, who):
+        pytest.skip(reason)
+    sandbox_support.check(name, tier, who)
