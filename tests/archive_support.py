@@ -45,6 +45,7 @@ def zipped(*members: tuple[str, bytes] | tuple[str, bytes, int], method: int = z
             info.create_system = 3
             info.external_attr = (mode[0] if mode else REGULAR) << 16
             info.compress_type = method
+            file.NameToInfo.clear()  # or a name given twice would be warned about
             file.writestr(info, content)
     return buffer.getvalue()
 
