@@ -15,11 +15,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from fnroll.emulator import Emulator, FunctionConfig, Invocation, LogLine, Outcome
 from fnroll.errors import SandboxError
-from fnroll.sandbox.api import Exit, Layout, Missing, SandboxHost, SandboxSpec
+from fnroll.sandbox import open_host
+from fnroll.sandbox.api import Exit, Layout, Missing, Sandbox, SandboxHost, SandboxSpec, Tier
 
 BOOTSTRAP = r"""#!/usr/bin/perl
 use strict;
@@ -37,7 +38,8 @@ sub dial {
 sub send_to {
     my ($to, $method, $path, $body, @headers) = @_;
     $body //= '';
-    my $data = join "\r\n", "$method $path HTTP/1.1", "Host: $host", @headers, 'Content-Length: ' . length $body, '', $body;
+    my $length = 'Content-Length: ' . length $body;
+    my $data = join "\r\n", "$method $path HTTP/1.1", "Host: $host", @headers, $length, '', $body;
     while (length $data) { my $n = syswrite $to, $data; die "write: $!" unless defined $n; substr $data, 0, $n, '' }
 }
 sub receive {
@@ -98,6 +100,7 @@ class Running:
     """An open emulator and the lines that its sink got."""
 
     emulator: Emulator
+    host: RecordingHost
     lines: list[LogLine] = field(default_factory=list)
 
     async def __call__(self, config: FunctionConfig, text: str, request_id: str = REQUEST_ID) -> Outcome:
@@ -109,17 +112,30 @@ async def opened(tier: str, **options: Any) -> AsyncIterator[Running]:
     """An emulator over the plain host (tier "plain") or over the machine's own tier."""
     lines: list[LogLine] = []
     options = {"sink": lines.append, **options}
-    if tier == "plain":
-        host: SandboxHost = PlainHost()
-        emulator = await Emulator.open(host=host, **options)
-    else:
-        emulator = await Emulator.open(tier=tier, **options)
+    host = RecordingHost(PlainHost() if tier == "plain" else await open_host(cast(Tier, tier)))
+    emulator = await Emulator.open(host=host, **options)
     try:
-        yield Running(emulator, lines)
+        yield Running(emulator, host, lines)
     finally:
         await emulator.close()
-        if tier == "plain":
-            await host.close()
+        await host.close()
+
+
+class RecordingHost:
+    """Another host, and the sandboxes that it made."""
+
+    def __init__(self, host: SandboxHost) -> None:
+        self._host = host
+        self.tier = host.tier
+        self.missing = host.missing
+        self.made: list[Sandbox] = []
+
+    async def create(self, spec: SandboxSpec) -> Sandbox:
+        self.made.append(await self._host.create(spec))
+        return self.made[-1]
+
+    async def close(self) -> None:
+        await self._host.close()
 
 
 class PlainSandbox:

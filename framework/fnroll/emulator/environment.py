@@ -219,6 +219,8 @@ class ExecutionEnvironment:
 
     def _ready(self) -> None:
         self.waiting = True
+        if self._deadline is not None:
+            self._deadline.cancel()
         if not self._running:
             self._settle_init(None)
         elif not self.over:
@@ -239,13 +241,17 @@ class ExecutionEnvironment:
             self._finish(answer.payload, "success")
 
     def _timed_out(self) -> None:
-        if not self._invoking or self._instance is None:
+        """The deadline holds until the runtime asks for the next event: also for what it does after its answer."""
+        if self._instance is None:
             return
         self.over = True
         self._instance.memory_peak()  # while there is something to read it from
         self._instance.kill()
         self._instance.drain()
-        self._finish_timeout()
+        if self._invoking:
+            self._finish_timeout()
+        else:
+            self._owner.ended()
 
     def _exited(self, ended: Exit) -> None:
         if not self._running:
@@ -299,7 +305,7 @@ class ExecutionEnvironment:
         self, payload: bytes, status: Status, error_type: str | None, platform: bool, duration_ms: float
     ) -> Outcome:
         """END, REPORT and the outcome, all from the same figures."""
-        if self._deadline is not None:
+        if self._deadline is not None and self.over:
             self._deadline.cancel()
         if self._instance is not None:
             self._instance.drain()
