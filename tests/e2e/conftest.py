@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-Fn = Callable[..., "subprocess.CompletedProcess[str]"]
+from e2e_support import Fn
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ import socket
 from pathlib import Path
 
 import pytest
-from conftest import Fn
+
+from e2e_support import Fn
 
 
 def tree(root: Path) -> dict[str, bytes]:

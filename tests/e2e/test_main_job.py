@@ -2,25 +2,11 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import re
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from conftest import Fn
-
-
-def get(url: str) -> tuple[int, dict[str, object]]:
-    """GET a function URL; its host is this machine."""
-    parts = urlsplit(url)
-    connection = http.client.HTTPConnection("127.0.0.1", parts.port, timeout=30)
-    try:
-        connection.request("GET", parts.path or "/", headers={"Host": parts.netloc})
-        answer = connection.getresponse()
-        return answer.status, json.loads(answer.read())
-    finally:
-        connection.close()
+from e2e_support import Fn, get
 
 
 def edit(path: Path, old: str, new: str) -> None:

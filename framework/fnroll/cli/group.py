@@ -68,9 +68,9 @@ class Fn(click.Group):
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
             near = _nearest(args[0], self.list_commands(ctx))
-            if near:
-                error.message += f" Did you mean {near!r}?"
-            raise
+            if near is None:
+                raise
+            raise click.UsageError(f"{error.message} Did you mean {near!r}?", ctx) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for section in dict.fromkeys(row.section for row in COMMANDS):
@@ -94,22 +94,22 @@ def _accept_globals(command: click.Command) -> None:
             _accept_globals(child)
         return
     own = {flag for param in command.params for flag in param.opts}
-    names = []
+    names: list[str] = []
     for option in options.options():
         if own.isdisjoint(option.opts):
             option.hidden = True
             option.envvar = None  # the root has read the variables; here only what was typed counts
             command.params.append(option)
-            names.append(option.name)
+            names.append(str(option.name))
     command.callback = _with_globals(command.callback, names)
     if command.epilog is None:
         command.epilog = "Global options (see fn --help) may stand before or after the command."
 
 
-def _with_globals(callback: Callable[..., Any] | None, names: list[str | None]) -> Callable[..., Any]:
+def _with_globals(callback: Callable[..., Any] | None, names: list[str]) -> Callable[..., Any]:
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         ctx = click.get_current_context()
-        late = {name: kwargs.pop(name) for name in names if name is not None}
+        late = {name: kwargs.pop(name) for name in names}
         ctx.obj.settle(options.given(ctx, late))
         return ctx.invoke(callback, *args, **kwargs) if callback else None
 

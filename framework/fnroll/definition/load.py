@@ -1,0 +1,89 @@
+"""Find, render, read and check a definition: the pipeline of this room, and its only I/O.
+
+    find      which file it is
+    render    text -> template -> JSON value with places
+    load      all of that, checked, as a frozen `Definition`
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fnroll.definition import check, jsontext, template
+from fnroll.definition.model import CUSTOM_RUNTIME, RUNTIME_LAYER, Definition
+from fnroll.definition.positions import Places
+from fnroll.definition.schema import shared
+from fnroll.errors import DefinitionError, Finding
+
+NAMES = ("function.json", "function.jsonnet")
+"""The files looked for, in lambroll's order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A definition with its templates filled in: the text, the JSON value in it, its places, and warnings."""
+
+    text: str
+    value: Any
+    places: Places
+    warnings: tuple[Finding, ...]
+
+
+def find(directory: Path, path: Path | None = None) -> Path:
+    """The definition file of a project. Raises DefinitionError if there is none."""
+    if path is not None:
+        if path.is_file():
+            return path
+        raise DefinitionError(Finding("no such definition file", str(path)))
+    for name in NAMES:
+        if (directory / name).is_file():
+            return directory / name
+    raise DefinitionError(
+        Finding(f"no function.json in {directory}", "function.json", hint="start one with: fn init --runtime perl NAME")
+    )
+
+
+def render(path: Path, env: Mapping[str, str]) -> Rendered:
+    """Read and render one file. Raises DefinitionError: unreadable, a template or a JSON text that is wrong."""
+    shown = _shown(path)
+    if path.suffix == ".jsonnet":
+        raise DefinitionError(
+            Finding("Jsonnet is not supported by this version", shown, hint="write the definition as function.json")
+        )
+    try:
+        source = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise DefinitionError(Finding(f"cannot be read: {error.strerror}", shown)) from error
+    except UnicodeDecodeError as error:
+        raise DefinitionError(Finding(f"is not UTF-8 (byte {error.start})", shown)) from error
+    text, places, warnings = template.render(source, shown, template.functions(env))
+    value, found = jsontext.read(text, places)
+    return Rendered(text, value, found, warnings)
+
+
+def load(
+    directory: Path, path: Path | None = None, *, env: Mapping[str, str], full: bool = True
+) -> Definition:
+    """Find, render and check the definition of the project in `directory`.
+
+    `full` checks values too (jsonschema); else keys and JSON types alone. Raises DefinitionError with every finding.
+    """
+    file = find(directory, path)
+    rendered = render(file, env)
+    findings = check.findings(rendered.value, rendered.places, shared(), full=full)
+    if findings:
+        raise DefinitionError(*findings)
+    request = {key: value for key, value in rendered.value.items() if key not in ("Fn", "$schema")}
+    if any(layer.startswith(RUNTIME_LAYER) for layer in request.get("Layers", ())):
+        request.setdefault("Runtime", CUSTOM_RUNTIME)
+    return Definition(file, directory, request, rendered.value.get("Fn", {}), rendered.places, rendered.warnings)
+
+
+def _shown(path: Path) -> str:
+    """The path as a user in the current directory would type it."""
+    shown = os.path.relpath(path)
+    return str(path) if shown.startswith("..") else shown

@@ -1,0 +1,198 @@
+"""The JSON Schema (2020-12) of function.json, made from Lambda's service model.
+
+Shapes of the model become `$defs`; what a file may say beyond the request (Layers entries, Fn, $schema) and what it
+may not (the zip itself, names that fn fills in) are the tables below. A refused key is `{"not": {}}` with the reason
+as its description. `patternErrorMessage` is an annotation that editors show too. Pure, but for reading the model.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from functools import cache
+from html import unescape
+from typing import Any
+
+from fnroll.definition.service import shape
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+LAYER = r"runtime:[A-Za-z0-9][A-Za-z0-9._-]*|\./.+"
+MAX_LAYERS = 5
+
+REQUIRED = ("FunctionName", "Role")
+"""Of what CreateFunction requires, Code is left out: fn packs it."""
+
+LATER = (
+    "Permissions",
+    "FunctionConcurrency",
+    "ProvisionedConcurrency",
+    "EventInvokeConfig",
+    "EventSourceMappings",
+    "RecursionConfig",
+    "RuntimeManagementConfig",
+    "LogRetentionInDays",
+)
+"""Keys of Fn that a later version deploys; refused here, so that nothing is ignored in silence."""
+
+_PACKED = "cannot be written in a file: fn packs the code itself"
+_FILLED = "cannot be given here: fn puts the URL on the function's alias"
+
+_REFUSED: Mapping[tuple[str, str], str] = {
+    ("CreateFunctionUrlConfigRequest", "FunctionName"): _FILLED,
+    ("CreateFunctionUrlConfigRequest", "Qualifier"): _FILLED,
+}
+
+_PATTERN_TEXTS: Mapping[str, str] = {
+    "FunctionName": "is not a function name: letters, digits, - and _",
+    "RoleArn": "is not the ARN of a role, arn:aws:iam::ACCOUNT:role/NAME",
+    "Handler": "is not a handler: white space is not allowed in it",
+    "LayerVersionArn": "is neither the ARN of a layer version, nor runtime:NAME, nor ./DIR",
+    "EnvironmentVariableName": "is not a variable's name: a letter, then one or more letters, digits or _",
+    "SubnetId": "is not a subnet id, subnet-…",
+    "SecurityGroupId": "is not a security group id, sg-…",
+    "LocalMountPath": "is not a path under /mnt/",
+}
+"""What a value that fails a shape's pattern is told instead of the pattern."""
+
+_SIMPLE: Mapping[str, str] = {
+    "string": "string",
+    "integer": "integer",
+    "long": "integer",
+    "float": "number",
+    "double": "number",
+    "boolean": "boolean",
+    "timestamp": "string",
+}
+_BOUNDS: Mapping[str, tuple[str, str]] = {
+    "string": ("minLength", "maxLength"),
+    "list": ("minItems", "maxItems"),
+    "map": ("minProperties", "maxProperties"),
+}
+
+_CLASSES: Mapping[str, str] = {r"\p{L}": "a-zA-Z\u00aa-\U0010ffff", r"\p{Z}": " \u00a0", r"\p{N}": "0-9"}
+
+
+def schema() -> dict[str, Any]:
+    """The schema of function.json; the caller's own copy. Raises FnError if botocore's model cannot be read."""
+    return deepcopy(dict(shared()))
+
+
+@cache
+def shared() -> Mapping[str, Any]:
+    """As `schema()`, one for the whole process: not to be changed."""
+    defs = {
+        name: _define(name) for name in sorted(_reachable("CreateFunctionRequest", "CreateFunctionUrlConfigRequest"))
+    }
+    request = defs.pop("CreateFunctionRequest")
+    defs["LayerList"]["maxItems"] = MAX_LAYERS
+    return {
+        "$schema": DIALECT,
+        "title": "function.json",
+        "description": "A function as fn ships it: Lambda's CreateFunction request, and under Fn what that cannot say.",
+        **request,
+        "properties": {
+            "$schema": {"type": "string", "description": "Where an editor finds this schema."},
+            **request["properties"],
+            "Fn": _fn(),
+        },
+        "required": list(REQUIRED),
+        "$defs": defs,
+    }
+
+
+def _fn() -> dict[str, Any]:
+    later = {name: _refused("is not deployed by this version") for name in LATER}
+    url = {"$ref": "#/$defs/CreateFunctionUrlConfigRequest", "description": "The function's URL; absent: unmanaged."}
+    return {
+        "type": "object",
+        "description": "What CreateFunction cannot say. An absent key is unmanaged.",
+        "properties": {"FunctionUrl": url, **later},
+        "additionalProperties": False,
+    }
+
+
+def _refused(reason: str) -> dict[str, Any]:
+    return {"not": {}, "description": reason}
+
+
+def _reachable(*names: str) -> set[str]:
+    """The shapes that these are made of, themselves included."""
+    seen: set[str] = set()
+    todo = list(names)
+    while todo:
+        name = todo.pop()
+        if name not in seen:
+            seen.add(name)
+            todo.extend(_parts(shape(name)))
+    return {name for name in seen if shape(name)["type"] != "blob"}
+
+
+def _parts(model: Mapping[str, Any]) -> Iterator[str]:
+    for member in model.get("members", {}).values():
+        yield member["shape"]
+    for part in ("member", "key", "value"):
+        if part in model:
+            yield model[part]["shape"]
+
+
+def _define(name: str) -> dict[str, Any]:
+    """One shape as a schema."""
+    model = shape(name)
+    kind = model["type"]
+    if kind == "structure":
+        return _structure(name, model)
+    if kind == "list":
+        made: dict[str, Any] = {"type": "array", "items": _reference(model["member"])}
+    elif kind == "map":
+        made = {
+            "type": "object",
+            "propertyNames": _reference(model["key"]),
+            "additionalProperties": _reference(model["value"]),
+        }
+    else:
+        made = {"type": _SIMPLE[kind]}
+        if "enum" in model:
+            made["enum"] = list(model["enum"])
+        if "pattern" in model:
+            made["pattern"] = _pattern(name, model["pattern"])
+            if name in _PATTERN_TEXTS:
+                made["patternErrorMessage"] = _PATTERN_TEXTS[name]
+    for bound, keyword in zip(("min", "max"), _BOUNDS.get(kind, ("minimum", "maximum")), strict=True):
+        if bound in model:
+            made[keyword] = model[bound]
+    return made
+
+
+def _structure(name: str, model: Mapping[str, Any]) -> dict[str, Any]:
+    properties = {}
+    for key, member in model.get("members", {}).items():
+        refused = _REFUSED.get((name, key)) or (_PACKED if shape(member["shape"])["type"] == "blob" else None)
+        properties[key] = _refused(refused) if refused else _reference(member)
+    made: dict[str, Any] = {"type": "object", "properties": properties, "additionalProperties": False}
+    required = [key for key in model.get("required", ()) if (name, key) not in _REFUSED]
+    return made | ({"required": required} if required else {})
+
+
+def _reference(member: Mapping[str, Any]) -> dict[str, Any]:
+    made = {"$ref": f"#/$defs/{member['shape']}"}
+    text = _sentence(member.get("documentation", ""))
+    return made | ({"description": text} if text else {})
+
+
+def _pattern(name: str, pattern: str) -> str:
+    """A pattern of the model for a reader that searches and may not know Unicode classes.
+
+    Lambda matches the whole text, so it is anchored. Letters beyond ASCII are let through as a range: AWS looks closer.
+    """
+    for known, portable in _CLASSES.items():
+        pattern = pattern.replace(known, portable)
+    return f"^(?:{pattern}|{LAYER})$" if name == "LayerVersionArn" else f"^(?:{pattern})$"
+
+
+def _sentence(html: str) -> str:
+    """The first sentence of a piece of AWS's documentation, as plain text."""
+    text = " ".join(unescape(re.sub(r"<[^>]*>", " ", html)).split())
+    text = re.sub(r" ([.,;:)])", r"\1", text)
+    end = re.search(r"\.(?= [A-Z])", text)
+    return text[: end.end()] if end else text
