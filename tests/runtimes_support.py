@@ -32,6 +32,8 @@ class Event:
     close: bool = False
     hang_up: bool = False
     """Answer fully, without Connection: close, and then close all the same."""
+    signal_through: Path | None = None
+    """A named pipe: before answering, send SIGUSR1 to the process (its last answer is its pid), which must open it."""
     status: int = 202
     """What the POST that answers it is answered with."""
 
@@ -134,6 +136,9 @@ class FakeApi:
             return False
         event = self.events[self._served]
         self._served += 1
+        if event.signal_through is not None:
+            os.kill(int(self.posts[-1].body), signal.SIGUSR1)
+            event.signal_through.open("rb").close()
         fields = {
             "Lambda-Runtime-Aws-Request-Id": f"id-{self._served}",
             "Lambda-Runtime-Deadline-Ms": str(int(time.time() * 1000) + 3000),

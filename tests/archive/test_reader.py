@@ -97,7 +97,7 @@ HOSTILE = {
     "link-endless": (zipped(("a", b"x/" * 4000, LINK)), "endless"),
     "fifo": (zipped(("a", b"", stat.S_IFIFO | 0o644)), "neither file"),
     "device": (zipped(("a", b"", stat.S_IFCHR | 0o644)), "neither file"),
-    "encrypted": (patched(zipped(("a", b"x")), flags=1), "encrypted"),
+    "encrypted": (patched(zipped(("a", b"x")), flags=1), "without a password"),
     "deflate64": (patched(zipped(("a", b"x")), method=9), "Deflate64"),
     "bzip2": (zipped(("a", b"x" * 99), method=zipfile.ZIP_BZIP2), "bzip2 (number 12)"),
     "unknown-method": (patched(zipped(("a", b"x")), method=77), "unknown method (number 77)"),

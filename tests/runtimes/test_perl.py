@@ -6,6 +6,7 @@ Each test runs the layer as `fn` builds it, unpacked, with the machine's perl.
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -151,9 +152,13 @@ def test_a_refused_answer_is_logged_and_the_loop_goes_on(serve: Serve, status: i
     assert f"refused invocation/id-1/response with {status}" in run.log
 
 
-def test_a_signal_in_the_middle_of_waiting_is_no_error(serve: Serve) -> None:
-    code = "$SIG{ALRM} = sub { print 'rang' }; " + HANDLE + "kill ALRM => $$; return 1 }"
-    assert answers(serve(code, b"1", b"1")) == [1, 1]
+@pytest.mark.parametrize("clobber", ["", "$! = 2;"], ids=["", "and-errno-changes"])
+def test_a_signal_while_waiting_for_the_next_event_is_no_error(serve: Serve, tmp_path: Path, clobber: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    hook = f"$SIG{{USR1}} = sub {{ open my $pipe, '>', '{tmp_path}/pipe' or die; close $pipe; {clobber} }}; "
+    run = serve(hook + HANDLE + "return $$ + 0 }", b"1", Event(b"2", signal_through=tmp_path / "pipe"))
+    assert len(set(answers(run))) == 1
+    assert run.connections == 1
 
 
 def test_no_api_to_speak_to_is_said(serve: Serve) -> None:
@@ -305,6 +310,8 @@ DIES = [
     ("die bless {}, 'x'", "x", "Function.Error", re.compile("x=HASH.*")),
     ("my $x; $x->method", "Error", "Function.Error", re.compile(r"Can't call method.*")),
     ("die qq(two\\nlines\\n)", "Error", "Function.Error", "two\nlines"),
+    ("die bless {}, 'Größe'", "Größe", "Function.Gre", re.compile("Größe=HASH.*")),
+    ("no utf8; die qq(é\\n)", "Error", "Function.Error", "é"),
     ("die qq(\\x{65e5}\\n)", "Error", "Function.Error", "日"),
 ]
 CLASSES = """

@@ -50,14 +50,11 @@ sub request {
 sub _exchange {
     my ($self, $request) = @_;
     $self->_connect if !defined $self->{socket};
-    my $sent = 0;
+    my ($sent, $failed) = (0, 0);
     while ($sent < length $request) {
         my $wrote = syswrite $self->{socket}, $request, length($request) - $sent, $sent;
-        if (!defined $wrote) {
-            next if _interrupted();
-            die "cannot send: $!\n";
-        }
-        $sent += $wrote;
+        if (defined $wrote) { $sent += $wrote }
+        elsif (!_interrupted() && $failed++) { die "cannot send: $!\n" }
     }
     my ($version, $status, $headers);
     do { ($version, $status, $headers) = $self->_head } while $status < 200;
@@ -123,13 +120,14 @@ sub _bytes {
 # Append at most $count bytes to $_[1]; false at the end of the stream.
 sub _read {
     my ($self, undef, $count) = @_;
+    my $failed = 0;
     while (1) {
         my $got = sysread $self->{socket}, $_[1], $count, length $_[1];
         if (defined $got) {
             $self->{answered} = 1 if $got;
             return $got;
         }
-        die "cannot receive: $!\n" if !_interrupted();
+        die "cannot receive: $!\n" if !_interrupted() && $failed++;
     }
 }
 
@@ -160,7 +158,8 @@ sub _close {
     return;
 }
 
-# Whether the last call failed only because the handler left a timer or a signal behind.
+# Whether the last call failed only because a signal came that the handler has a hook for. The hook may have changed $!
+# meanwhile, so callers try once more before they believe any other error: a broken connection stays broken.
 sub _interrupted {
     my $error = 0 + $!;
     require Errno;
