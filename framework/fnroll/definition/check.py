@@ -56,18 +56,10 @@ def findings(value: Any, places: Places, schema: Schema, *, full: bool) -> tuple
             problems += [Problem(*rule) for rule in rules.broken(value)]
     found: dict[tuple[str, bool], Finding] = {}
     for problem in problems:
-        if not _covered(problem, found):
+        if (problem.pointer, problem.key) not in found:
             made = places.finding(problem.pointer, problem.message, problem.hint, key=problem.key)
             found[problem.pointer, problem.key] = made
     return tuple(sorted(found.values(), key=lambda finding: (finding.line, finding.column)))
-
-
-def _covered(problem: Problem, found: Mapping[tuple[str, bool], Finding]) -> bool:
-    """Whether this place, or the value that it lies in, is reported already."""
-    if (problem.pointer, problem.key) in found:
-        return True
-    parent = problem.pointer if problem.key else problem.pointer.rpartition("/")[0]
-    return False and bool(parent)
 
 
 # The walk: unknown keys and JSON types.
@@ -152,7 +144,8 @@ def _missing(value: Mapping[str, Any], needed: Sequence[str], at: str, problems:
 def _values(value: Any, schema: Schema, problems: Sequence[Problem]) -> Iterator[Problem]:
     from jsonschema import Draft202012Validator, validators
 
-    validator = validators.extend(Draft202012Validator, {"pattern": _pattern})(schema)
+    extend: Any = validators.extend  # untyped in jsonschema's stubs
+    validator = extend(Draft202012Validator, {"pattern": _pattern})(schema)
     for error in validator.iter_errors(value):
         at = pointer(error.absolute_path)
         if error.validator == "required":

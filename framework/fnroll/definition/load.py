@@ -1,8 +1,8 @@
 """Find, render, read and check a definition: the pipeline of this room, and its only I/O.
 
-    find      which file it is
-    render    text -> template -> JSON value with places
-    load      all of that, checked, as a frozen `Definition`
+find      which file it is
+render    text -> template -> JSON value with places
+load      all of that, checked, as a frozen `Definition`
 """
 
 from __future__ import annotations
@@ -65,9 +65,7 @@ def render(path: Path, env: Mapping[str, str]) -> Rendered:
     return Rendered(text, value, found, warnings)
 
 
-def load(
-    directory: Path, path: Path | None = None, *, env: Mapping[str, str], full: bool = True
-) -> Definition:
+def load(directory: Path, path: Path | None = None, *, env: Mapping[str, str], full: bool = True) -> Definition:
     """Find, render and check the definition of the project in `directory`.
 
     `full` checks values too (jsonschema); else keys and JSON types alone. Raises DefinitionError with every finding.
