@@ -121,6 +121,10 @@ def state(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
+STILL = "TD"
+"""Stopped, or waiting in vfork for a child that was stopped before its exec."""
+
+
 def open_descriptors() -> set[str]:
     """What this process holds open, sockets and pipes by their identity."""
     found = set()
@@ -296,7 +300,13 @@ async def refused(host: SandboxHost, spec: SandboxSpec) -> StepFailed:
 @check
 async def what_cannot_be_made_leaves_nothing(tier: str) -> None:
     async with opened(tier) as (host, task):
-        before = open_descriptors(), set(Path(tempfile.gettempdir()).glob("fn-sandbox-*"))
+        before = open_descriptors()
+        seen: list[Layout] = []
+
+        def noted(layout: Layout) -> Layout:
+            seen.append(layout)
+            return layout
+
         for spec in (
             SandboxSpec(shell("true"), task / "absent"),
             SandboxSpec(shell("true"), task, task / "absent"),
@@ -308,22 +318,25 @@ async def what_cannot_be_made_leaves_nothing(tier: str) -> None:
             else:
                 raise AssertionError("created")
 
-        def broken(_: Layout) -> Program:
-            raise LookupError("the caller's own")
+        def broken(layout: Layout) -> Program:
+            raise LookupError(noted(layout))
 
         try:
             await host.create(SandboxSpec(broken, task))
         except LookupError:
             pass
         marker = f"cancelled-{os.getpid()}"
-        creation = asyncio.create_task(host.create(SandboxSpec(argv("/bin/sleep", "1000", marker), task)))
+        spec = SandboxSpec(lambda layout: shell("sleep 1000; :", marker)(noted(layout)), task)
+        creation = asyncio.create_task(host.create(spec))
         for _ in range(3):
             await asyncio.sleep(0)
         creation.cancel()
         assert isinstance((await asyncio.gather(creation, return_exceptions=True))[0], asyncio.CancelledError)
         assert marked(marker) == []
-        assert open_descriptors() == before[0]
-        assert set(Path(tempfile.gettempdir()).glob("fn-sandbox-*")) <= before[1]
+        assert open_descriptors() == before
+        assert len(seen) == 2
+        if tier == "process":
+            assert [layout for layout in seen if Path(layout.tmp).parent.exists()] == []
 
 
 @check
@@ -385,7 +398,7 @@ async def freeze_stops_the_whole_tree(tier: str) -> None:
         await until(lambda: len(marked(marker)) >= 3)
         for _ in range(2):
             sandbox.freeze()
-        await until(lambda: all(state(pid) == "T" for pid in marked(marker)))
+        await until(lambda: all(state(pid) in STILL for pid in marked(marker)))
         for _ in range(2):
             sandbox.thaw()
         await until(lambda: all(state(pid) != "T" for pid in marked(marker)))
@@ -455,7 +468,7 @@ async def a_dead_fork_server_is_an_error_not_a_leak(tier: str) -> None:
     marker = f"orphan-{os.getpid()}"
     async with opened(tier) as (host, task):
         (server,) = tree.children(os.getpid())
-        sandbox = await host.create(SandboxSpec(argv("/bin/sleep", "1000", marker), task))
+        sandbox = await host.create(SandboxSpec(shell("sleep 1000; :", marker), task))
         os.kill(server, signal.SIGKILL)
         if tier == "linux":  # in the process tier the supervisor lives on and keeps the sandbox
             assert (await sandbox.wait()).signal == signal.SIGKILL
@@ -471,6 +484,20 @@ async def a_dead_fork_server_is_an_error_not_a_leak(tier: str) -> None:
 @check
 async def nothing_outlives_a_killed_host_process(tier: str) -> None:
     """Another process opens a host and a sandbox full of daemons; it is killed; all that descended from it dies."""
+    await outlived(tier, lambda holder, _: os.kill(holder, signal.SIGKILL))
+
+
+@check
+async def nothing_outlives_host_and_fork_server_killed_at_once(tier: str) -> None:
+    def both(holder: int, server: int) -> None:
+        os.kill(holder, signal.SIGSTOP)  # so that it cannot clean up after its server
+        os.kill(server, signal.SIGKILL)
+        os.kill(holder, signal.SIGKILL)
+
+    await outlived(tier, both)
+
+
+async def outlived(tier: str, attack: Callable[[int, int], None]) -> None:
     marker = f"daemon-{os.getpid()}-killed"
     holder = subprocess.Popen(
         [sys.executable, __file__, "hold", tier, marker],
@@ -484,7 +511,7 @@ async def nothing_outlives_a_killed_host_process(tier: str) -> None:
         await until(lambda: len(marked(marker)) >= 3)
         family = set(tree.descendants(holder.pid)) | set(marked(marker)) - {holder.pid}
         watched = {os.pidfd_open(pid) for pid in family}
-        holder.kill()
+        attack(holder.pid, tree.children(holder.pid)[0])
         holder.wait()
         for pidfd in watched:
             poll = select.poll()

@@ -251,8 +251,18 @@ class LinuxSandbox(Running):
         super().kill()
 
     def _on_life_end(self) -> None:
+        """If the fork server died, its sandboxes are dying too: only the pidfd tells when the last process has."""
+        if self._pidfd < 0 or self._gone.done():
+            return super()._on_life_end()
         self._send(signal.SIGKILL)
-        super()._on_life_end()
+        loop = asyncio.get_running_loop()
+
+        def dead() -> None:
+            loop.remove_reader(self._pidfd)
+            super(LinuxSandbox, self)._on_life_end()
+
+        loop.add_reader(self._pidfd, dead)
+        return None
 
     async def close(self) -> None:
         await super().close()

@@ -13,6 +13,9 @@ import sys
 
 from fnroll.sandbox import channel
 
+if sys.platform == "linux":
+    from fnroll.sandbox import syscalls
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,8 +102,6 @@ def session(_: Entry) -> None:
     os.setsid()
     os.umask(0o022)
     if sys.platform == "linux":
-        from fnroll.sandbox import syscalls
-
         syscalls.default_signals()
     else:
         import signal
@@ -112,23 +113,17 @@ def session(_: Entry) -> None:
 def leash(_: Entry) -> None:
     """Die when the process that started this one dies."""
     if sys.platform == "linux":
-        from fnroll.sandbox import syscalls
-
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, syscalls.SIGKILL)
 
 
 def no_new_privileges(_: Entry) -> None:
     if sys.platform == "linux":
-        from fnroll.sandbox import syscalls
-
         syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
 
 
 def descriptors(entry: Entry) -> None:
     """Nothing but 0, 1 and 2 survives exec, whatever was open and however it was marked."""
     if sys.platform == "linux":
-        from fnroll.sandbox import syscalls
-
         try:
             syscalls.close_on_exec_from(3)
             return

@@ -21,6 +21,9 @@ import sys
 
 from fnroll.sandbox import channel, steps, tree
 
+if sys.platform == "linux":
+    from fnroll.sandbox import syscalls
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
@@ -82,8 +85,6 @@ class _Supervisor:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         if sys.platform == "linux":
-            from fnroll.sandbox import syscalls
-
             syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
 
     def run(self, output: int, status: _socket.socket, null: int) -> None:
