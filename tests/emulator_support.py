@@ -228,3 +228,68 @@ class PlainHost:
     async def close(self) -> None:
         for sandbox in self.made:
             await sandbox.close()
+
+
+class Puppet:
+    """A sandbox without a program: the test is the runtime, and says in which order things become visible."""
+
+    pid = 0
+
+    def __init__(self, spec: SandboxSpec) -> None:
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener.setblocking(False)
+        self.address = self.listener.getsockname()
+        self.layout = Layout(str(spec.task), "/opt", "/tmp", f"127.0.0.1:{self.address[1]}")
+        self.output, self._write_end = os.pipe()
+        os.set_blocking(self.output, False)
+        self._exit: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
+
+    def dial(self) -> socket.socket:
+        return socket.create_connection(self.address)
+
+    def prints(self, text: str) -> None:
+        os.write(self._write_end, text.encode())
+
+    def exits(self, status: int | None = None, number: int | None = None) -> None:
+        if not self._exit.done():
+            self._exit.set_result(Exit(status, number))
+
+    async def wait(self) -> Exit:
+        return await asyncio.shield(self._exit)
+
+    def memory_peak(self) -> int:
+        return 0
+
+    def freeze(self) -> None: ...
+
+    def thaw(self) -> None: ...
+
+    def terminate(self) -> None: ...
+
+    def kill(self) -> None:
+        self.exits(None, 9)
+
+    async def close(self) -> None:
+        self.kill()
+        self.listener.close()
+        for end in (self.output, self._write_end):
+            if end >= 0:
+                os.close(end)
+        self.output = self._write_end = -1
+
+
+class PuppetHost:
+    """Hands each sandbox to the test as it is made."""
+
+    tier = "puppet"
+    missing = ()
+
+    def __init__(self) -> None:
+        self.made: asyncio.Queue[Puppet] = asyncio.Queue()
+
+    async def create(self, spec: SandboxSpec) -> Puppet:
+        puppet = Puppet(spec)
+        self.made.put_nowait(puppet)
+        return puppet
+
+    async def close(self) -> None: ...

@@ -595,6 +595,35 @@ def test_a_machine_that_gives_no_sandbox_is_an_error_and_the_room_is_free_again(
     assert asyncio.run(main()) == b"now"
 
 
+def test_a_sink_that_fails_costs_no_outcome(tmp_path: Path) -> None:
+    config = function(tmp_path)
+
+    def sink(line) -> None:
+        raise BrokenPipeError("nobody reads this")
+
+    async def main() -> bytes:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: seen.append(context["exception"]))
+        async with opened("plain", sink=sink) as invoke:
+            return (await invoke(config, "print \"hi\n\"; respond('still')")).payload
+
+    seen: list[BaseException] = []
+    assert asyncio.run(main()) == b"still"
+    assert {type(error) for error in seen} == {BrokenPipeError}
+
+
+def test_it_runs_on_uvloop(tmp_path: Path) -> None:
+    uvloop = pytest.importorskip("uvloop", reason="an extra")
+    config = function(tmp_path)
+
+    async def main() -> list[bytes]:
+        async with opened("plain") as invoke:
+            return [(await invoke(config, text)).payload for text in ("respond('one')", "exit 1", "respond('two')")]
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        first, _, last = runner.run(main())
+    assert (first, last) == (b"one", b"two")
+
+
 def test_the_tier_and_what_it_lacks_are_told(tier: str) -> None:
     async def main() -> None:
         async with opened(tier) as invoke:

@@ -96,10 +96,6 @@ class ExecutionEnvironment:
         """Whether it will never take another event."""
 
     @property
-    def pid(self) -> int | None:
-        return self._instance.pid if self._instance else None
-
-    @property
     def usable(self) -> bool:
         """Whether it could take an event now: asked of the kernel, so a runtime that just died is no longer."""
         return not self.over and self.waiting and self._instance is not None and self._instance.usable
@@ -248,10 +244,8 @@ class ExecutionEnvironment:
         self._instance.memory_peak()  # while there is something to read it from
         self._instance.kill()
         self._instance.drain()
-        if self._invoking:
+        if self._invoking:  # else its end is told by `_exited`
             self._finish_timeout()
-        else:
-            self._owner.ended()
 
     def _exited(self, ended: Exit) -> None:
         if not self._running:

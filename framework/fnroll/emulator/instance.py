@@ -52,10 +52,6 @@ class Instance:
         self.exit: Exit | None = None
 
     @property
-    def pid(self) -> int:
-        return self._sandbox.pid
-
-    @property
     def usable(self) -> bool:
         """Whether the runtime waits for an event, as far as the kernel knows at this moment."""
         return self.exit is None and self._api.reachable

@@ -99,7 +99,10 @@ class Output:
 
 
 class Journal:
-    """One log stream: every line goes to the sink at once, and to the log of the invocation that is under way."""
+    """One log stream: every line goes to the sink at once, and to the log of the invocation that is under way.
+
+    A sink that raises is reported to the event loop's exception handler.
+    """
 
     def __init__(self, config: FunctionConfig, stream: str, sink: LogSink | None, clock: Callable[[], float]) -> None:
         self._config = config
@@ -124,7 +127,12 @@ class Journal:
         if self._sink is not None:
             now = int(self._clock() * 1000)
             config = self._config
-            self._sink(LogLine(config.name, config.version, self.stream, self._request_id, now, text))
+            line = LogLine(config.name, config.version, self.stream, self._request_id, now, text)
+            try:
+                self._sink(line)
+            except Exception as error:  # the caller's fault, which must not cost an invocation its outcome
+                context = {"message": "a log sink failed", "exception": error}
+                asyncio.get_running_loop().call_exception_handler(context)
 
     def take(self) -> bytes:
         """The log so far, each line with its end; the next one begins empty."""

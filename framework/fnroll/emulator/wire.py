@@ -32,7 +32,7 @@ LINGER = 2.0
 """Seconds that a closing connection still reads (and drops) what the client sends: closing on unread bytes resets
 the connection, and the reset can overtake the answer."""
 
-_GONE = getattr(select, "POLLRDHUP", 0) | getattr(select, "POLLIN", 0)
+_GONE = getattr(select, "POLLRDHUP", 0) or getattr(select, "POLLIN", 0)
 
 
 Handler = Callable[[Request, "Reply"], None]

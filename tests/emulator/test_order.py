@@ -1,0 +1,95 @@
+"""When things become visible to the event loop in the worst order: the test plays the runtime and chooses it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from pathlib import Path
+
+import pytest
+
+from emulator_support import REQUEST_ID, Puppet, PuppetHost, event, function
+from fnroll.emulator import Emulator, Outcome
+
+NEXT = b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: x\r\n\r\n"
+RESPONSE = (
+    f"POST /2018-06-01/runtime/invocation/{REQUEST_ID}/response HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\ndone"
+).encode()
+
+
+async def begun(host: PuppetHost) -> tuple[Puppet, socket.socket]:
+    """A runtime that has got its event."""
+    puppet = await host.made.get()
+    connection = puppet.dial()
+    connection.sendall(NEXT)
+    connection.setblocking(False)
+    await asyncio.get_running_loop().sock_recv(connection, 65536)
+    return puppet, connection
+
+
+def test_what_was_printed_is_in_the_log_though_the_answer_is_seen_first(tmp_path: Path) -> None:
+    config = function(tmp_path)
+
+    async def main() -> Outcome:
+        host = PuppetHost()
+        emulator = await Emulator.open(host=host)
+        call = asyncio.ensure_future(emulator.invoke(config, event("{}")))
+        puppet, connection = await begun(host)
+        connection.sendall(RESPONSE)  # the loop sees this first, both in one round
+        puppet.prints("before the answer\nunfinished")
+        outcome = await call
+        connection.close()
+        await emulator.close()
+        return outcome
+
+    assert asyncio.run(main()).log.decode().splitlines()[1:3] == ["before the answer", "unfinished"]
+
+
+def test_an_answer_on_a_connection_not_yet_accepted_comes_before_the_exit(tmp_path: Path) -> None:
+    config = function(tmp_path)
+
+    async def main() -> Outcome:
+        host = PuppetHost()
+        emulator = await Emulator.open(host=host)
+        call = asyncio.ensure_future(emulator.invoke(config, event("{}")))
+        puppet, connection = await begun(host)
+        with puppet.dial() as another:
+            another.sendall(RESPONSE)
+            puppet.exits(1)
+            outcome = await call
+        connection.close()
+        await emulator.close()
+        return outcome
+
+    assert asyncio.run(main()).payload == b"done"
+
+
+@pytest.mark.parametrize("rounds", range(7))
+def test_a_runtime_that_ends_while_it_asks_is_an_exit_error_in_any_order(tmp_path: Path, rounds: int) -> None:
+    config = function(tmp_path, timeout=2)
+
+    async def play(host: PuppetHost) -> None:
+        while True:
+            puppet = await host.made.get()
+            with puppet.dial() as connection:
+                connection.setblocking(False)
+                connection.sendall(b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n")
+                await asyncio.get_running_loop().sock_recv(connection, 65536)
+                puppet.exits(1)
+                for _ in range(rounds):
+                    await asyncio.sleep(0)
+                connection.sendall(NEXT)
+                while puppet.output >= 0:
+                    await asyncio.sleep(0.001)
+
+    async def main() -> Outcome:
+        host = PuppetHost()
+        emulator = await Emulator.open(host=host)
+        player = asyncio.ensure_future(play(host))
+        outcome = await emulator.invoke(config, event("{}"))
+        player.cancel()
+        await emulator.close()
+        return outcome
+
+    assert json.loads(asyncio.run(main()).payload)["errorType"] == "Runtime.ExitError"
