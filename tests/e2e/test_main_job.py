@@ -73,7 +73,8 @@ def test_dry_run_prints_the_plan_and_changes_nothing(fn: Fn, hello: Path, cloud:
     assert "create" in plan.stdout
     fn("status", "--local", cwd=hello, status=1)
     steps = json.loads(fn("deploy", "--local", "--dry-run", "--output", "json", cwd=hello).stdout)["steps"]
-    assert [step["kind"] for step in steps][-1] == "create-alias"
+    kinds = [step["kind"] for step in steps]
+    assert kinds[:4] == ["publish-layer", "create-function", "publish-version", "create-alias"]
 
 
 def test_a_function_error_is_exit_code_3_with_the_payload_on_stdout(fn: Fn, hello: Path) -> None:

@@ -1,0 +1,95 @@
+"""Clients: made on first use, configured in one place.
+
+The only module that imports botocore to call something with it, and it does so within functions: that import costs
+more than all the rest of a quick command. One botocore session for all clients, because it holds credentials and model
+caches.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
+
+import fnroll
+from fnroll.aws.errors import border
+from fnroll.aws.pacing import Pacer
+
+if TYPE_CHECKING:
+    from types_boto3_lambda import LambdaClient
+
+LOCAL_REGION = "us-east-1"
+"""Where the local cloud is when nobody says otherwise."""
+
+_ATTEMPTS = 8
+_LONGEST_INVOCATION = 900
+
+
+@dataclass(frozen=True, slots=True)
+class AwsOptions:
+    """Where calls go and as whom. None: as the AWS SDK's own chain has it.
+
+    `local` says that `endpoint` is the local cloud: credentials are then made up ("fn"/"fn", whatever is configured,
+    so that no log-in can be in the way), the region falls back to us-east-1, and no proxy or pacing stands between.
+    """
+
+    region: str | None = None
+    profile: str | None = None
+    endpoint: str | None = None
+    local: bool = False
+
+
+class Session:
+    """One user's connection to one account and Region. Clients may be shared between threads."""
+
+    def __init__(self, options: AwsOptions | None = None, *, pacer: Pacer | None = None) -> None:
+        self.options = options or AwsOptions()
+        self._pacer = pacer or Pacer()
+
+    @cached_property
+    def control(self) -> LambdaClient:
+        """Lambda's control plane: paced, and patient with throttling. Raises NoCredentials without a region."""
+        client = self._client(retries={"mode": "standard", "total_max_attempts": _ATTEMPTS})
+        if not self.options.local:
+            client.meta.events.register("before-send.lambda", self._pacer.hook)
+        return client
+
+    @cached_property
+    def invoker(self) -> LambdaClient:
+        """Lambda's Invoke: waits as long as a function may run, and never sends the same event twice."""
+        return self._client(
+            retries={"mode": "standard", "total_max_attempts": 1},
+            read_timeout=_LONGEST_INVOCATION + 30,
+            tcp_keepalive=True,
+        )
+
+    @property
+    def region(self) -> str:
+        """The Region that calls go to."""
+        return self.control.meta.region_name
+
+    @cached_property
+    def _botocore(self) -> Any:
+        import botocore.session
+
+        if self.options.local:
+            # Without this a profile named in the environment would have to exist.
+            return botocore.session.Session(session_vars={"profile": (None, None, None, None)})
+        return botocore.session.Session(profile=self.options.profile)
+
+    def _client(self, **settings: Any) -> LambdaClient:
+        with border("connect", self.options.endpoint or "AWS"):
+            from botocore.config import Config
+
+            options = self.options
+            region = options.region or self._botocore.get_config_variable("region")
+            settings["user_agent_extra"] = f"fnroll/{fnroll.__version__}"
+            credentials = {}
+            if options.local:
+                region = region or LOCAL_REGION
+                credentials = {"aws_access_key_id": "fn", "aws_secret_access_key": "fn"}
+                settings["proxies"] = {}
+            made = self._botocore.create_client(
+                "lambda", region_name=region, endpoint_url=options.endpoint, config=Config(**settings), **credentials
+            )
+            return cast("LambdaClient", made)

@@ -1,0 +1,142 @@
+"""What a deploy wants: a definition and its package in the words of Lambda's API, removed blocks included.
+
+Pure. `wanted` fills in what lambroll fills in, and resets what the file no longer says; `differences` compares that
+with a FunctionConfiguration as AWS answers it, knowing what AWS adds by itself. Which members there are comes from the
+service model, so a member that AWS adds needs no change here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from fnroll.archive import Package
+from fnroll.definition import Definition
+from fnroll.definition.service import shape
+from fnroll.layers import LayerPackage
+
+PACKAGE_TAG = "fn:package"
+"""The function tag that holds tree digest and CodeSha256 together: a new compressor uploads nothing."""
+
+DEFAULTS: Mapping[str, Any] = {
+    "Description": "",
+    "MemorySize": 128,
+    "Timeout": 3,
+    "EphemeralStorage": {"Size": 512},
+    "TracingConfig": {"Mode": "PassThrough"},
+    "SnapStart": {"ApplyOn": "None"},
+}
+"""What an absent member means (Lambda's own defaults, as lambroll fills them; LoggingConfig is made per function)."""
+
+RESETS: Mapping[str, Any] = {
+    "VpcConfig": {"SubnetIds": [], "SecurityGroupIds": []},
+    "Environment": {"Variables": {}},
+    "DeadLetterConfig": {"TargetArn": ""},
+    "FileSystemConfigs": [],
+    "KMSKeyArn": "",
+}
+"""What to send for a block that is not in the file, if AWS has one."""
+
+_NOT_CONFIGURATION = frozenset({"FunctionName", "RevisionId", "Layers"})
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """One function as it shall be.
+
+    `configuration`: members of UpdateFunctionConfiguration, defaults filled in, without Layers; `said`: those of them
+    that the file itself says. `layers` in order: ARNs, and packages still to be published. `creation`: the members
+    that CreateFunction alone takes. `url` is None where the file does not manage it.
+    """
+
+    name: str
+    configuration: Mapping[str, Any] = field(repr=False)
+    said: frozenset[str]
+    layers: tuple[str | LayerPackage, ...]
+    package: Package | None = field(repr=False)
+    code: Mapping[str, Any]
+    architectures: tuple[str, ...] | None
+    tags: Mapping[str, str] | None
+    creation: Mapping[str, Any]
+    url: Mapping[str, Any] | None
+
+    @property
+    def description(self) -> str:
+        return str(self.configuration.get("Description", ""))
+
+
+def wanted(definition: Definition, layers: tuple[str | LayerPackage, ...], package: Package | None) -> Desired:
+    """`definition` as the API has it. `package` is None for an image (Code.ImageUri) or a zip that lies on S3."""
+    request = dict(definition.request)
+    members = shape("UpdateFunctionConfigurationRequest")["members"].keys() - _NOT_CONFIGURATION
+    said = {key: value for key, value in request.items() if key in members}
+    logging = {"LogFormat": "Text", "LogGroup": f"/aws/lambda/{definition.name}"}
+    filled = {**RESETS, **DEFAULTS, "LoggingConfig": logging, **said}
+    apart = members | {"FunctionName", "Layers", "Code", "Tags", "Architectures", "Publish"}
+    architectures = request.get("Architectures")
+    return Desired(
+        name=definition.name,
+        configuration={key: value for key, value in filled.items() if key in members},
+        said=frozenset(said),
+        layers=layers,
+        package=package,
+        code=dict(request.get("Code", {})),
+        architectures=None if architectures is None else tuple(architectures),
+        tags=definition.tags,
+        creation={key: value for key, value in request.items() if key not in apart},
+        url=definition.extras.get("FunctionUrl"),
+    )
+
+
+def differences(desired: Desired, actual: Mapping[str, Any]) -> dict[str, Any]:
+    """The members to send so that `actual` (a FunctionConfiguration) becomes what is desired, Layers aside."""
+    return {
+        key: value
+        for key, value in desired.configuration.items()
+        if not (key not in desired.said and key not in actual) and not _same(key, value, actual.get(key))
+    }
+
+
+def _same(key: str, value: Any, answered: Any) -> bool:
+    if answered is None:
+        # AWS leaves out what is empty: a block that says nothing is a block that is not there.
+        return not _says_something(value)
+    if key == "VpcConfig":
+        return all(sorted(value.get(part, [])) == sorted(answered.get(part, [])) for part in value)
+    return _covers(value, answered)
+
+
+def _covers(value: Any, answered: Any) -> bool:
+    """Whether `answered` says all that `value` says. Maps of the user's own (variables) must be equal, not larger."""
+    if isinstance(value, Mapping):
+        if not isinstance(answered, Mapping):
+            return False
+        if "Variables" in value and value["Variables"] != answered.get("Variables", {}):
+            return False
+        return all(
+            _covers(item, answered[key]) if key in answered else not _says_something(item)
+            for key, item in value.items()
+        )
+    return bool(value == answered)
+
+
+def _says_something(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(map(_says_something, value.values()))
+    return value not in (None, "", [], ())
+
+
+def package_mark(package: Package) -> str:
+    """The value of PACKAGE_TAG for a package: 32 hex digits of its tree, then its CodeSha256."""
+    return f"{package.tree_digest[:32]} {package.code_sha256}"
+
+
+def same_code(desired: Desired, code_sha256: str, tags: Mapping[str, str] | None) -> bool:
+    """Whether the deployed code is the desired one: by its own hash, or by the mark that an earlier deploy left."""
+    if desired.package is None:
+        return False
+    if code_sha256 == desired.package.code_sha256:
+        return True
+    tree, _, marked = (tags or {}).get(PACKAGE_TAG, "").partition(" ")
+    return tree == desired.package.tree_digest[:32] and marked == code_sha256
