@@ -1,27 +1,10 @@
 """From text to a validated, frozen `Definition`; and Lambda's service model as plain data.
 
-`load` is the door for everyone who needs a function; `service` is Lambda's API as botocore's data files describe it.
 Importing this room loads neither botocore nor jsonschema: what needs them does so inside a function.
 """
 
 from fnroll.definition.load import Rendered, find, load, render
-from fnroll.definition.model import CUSTOM_RUNTIME, RUNTIME_LAYER, Definition
-from fnroll.definition.positions import Places
+from fnroll.definition.model import Definition
 from fnroll.definition.schema import schema
-from fnroll.definition.service import Operation, operations, service_model, shape
 
-__all__ = [
-    "CUSTOM_RUNTIME",
-    "RUNTIME_LAYER",
-    "Definition",
-    "Operation",
-    "Places",
-    "Rendered",
-    "find",
-    "load",
-    "operations",
-    "render",
-    "schema",
-    "service_model",
-    "shape",
-]
+__all__ = ["Definition", "Rendered", "find", "load", "render", "schema"]

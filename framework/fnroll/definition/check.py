@@ -48,12 +48,12 @@ def findings(value: Any, places: Places, schema: Schema, *, full: bool) -> tuple
     """What is wrong with a definition's JSON value, in the file's order; empty if nothing is."""
     problems = list(_walk(value, schema, "", schema))
     if isinstance(value, dict):
-        problems += _missing(value, ["FunctionName"], "", problems)
+        needed = schema["required"] if full else [key for key in ("FunctionName",) if key in schema["required"]]
+        problems += _missing(value, needed, "", problems)
     if full:
         problems += _values(value, schema, problems)
         if isinstance(value, dict):
-            meant = _meant_in("", problems)
-            problems += [Problem(*rule) for rule in rules.broken(value) if rule.pointer[1:] not in meant]
+            problems += [Problem(*rule) for rule in rules.broken(value)]
     found: dict[tuple[str, bool], Finding] = {}
     for problem in problems:
         if (problem.pointer, problem.key) not in found:
@@ -129,18 +129,13 @@ def _reads_as(text: str, wanted: str) -> bool:
 
 def _missing(value: Mapping[str, Any], needed: Sequence[str], at: str, problems: Sequence[Problem]) -> list[Problem]:
     """Required keys that are not there, but for those of which a misspelling was found in the same object."""
-    meant = _meant_in(at, problems)
+    meant = {problem.near for problem in problems if problem.key and problem.pointer.rpartition("/")[0] == at}
     inside = f" in {_name(at)}" if at else ""
     return [
         Problem(f"{at}/{escape(key)}", f"missing key {quoted(key)}{inside}")
         for key in needed
         if key not in value and key not in meant
     ]
-
-
-def _meant_in(at: str, problems: Sequence[Problem]) -> set[str | None]:
-    """The known keys that misspelt ones in the object at a pointer stand for."""
-    return {problem.near for problem in problems if problem.key and problem.pointer.rpartition("/")[0] == at}
 
 
 # The full check: what jsonschema finds in values.

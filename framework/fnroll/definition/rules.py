@@ -1,72 +1,75 @@
-"""What makes a definition impossible to deploy, but is not in Lambda's service model.
+"""What the service model cannot say about a CreateFunction request: rules between members, and limits outside it.
 
-A table of rules, each a pure function of the definition's JSON value; it tolerates values of wrong types, which others
-report. Source: CreateFunction's documentation (Handler and Runtime are required for a zip, and only for it).
+Each rule is one function of the request that yields (JSON pointer, message, hint); `RULES` is the table of them. Pure.
+A rule speaks only where the values have the JSON types that the walk has checked: it looks before it reads.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
-from fnroll.definition.model import CUSTOM_RUNTIME, RUNTIME_LAYER
+from fnroll.definition.model import RUNTIME_LAYER
 
+Broken = tuple[str, str, str | None]
+Request = Mapping[str, Any]
 
-class Broken(NamedTuple):
-    """A rule that is broken: at which value (JSON pointer), how, and what mends it."""
+MAX_TIMEOUT = 900
+"""Seconds; the model's own maximum is that of functions on managed instances."""
 
-    pointer: str
-    message: str
-    hint: str | None
-
-
-_PLACEHOLDER = re.compile(r"your[_-]|change[_-]?me|replace[_-]?me|placeholder|todo|xxx", re.IGNORECASE)
+MAX_ENVIRONMENT = 4096
+"""Bytes of all variables together, as JSON (facts: quotas)."""
 
 
-def broken(value: Mapping[str, Any]) -> Iterator[Broken]:
-    """Every rule that this definition breaks."""
-    yield from _role(value)
-    yield from _zip(value)
-    yield from _layers(value)
+def broken(value: Request) -> Iterator[Broken]:
+    """Every broken rule, in the table's order."""
+    for rule in RULES:
+        yield from rule(value)
 
 
-def _role(value: Mapping[str, Any]) -> Iterator[Broken]:
-    role = value.get("Role")
-    if isinstance(role, str) and _PLACEHOLDER.search(role.rpartition("/")[2]):
-        yield Broken("/Role", f'Role "{role}" is a placeholder', "name the role that the function shall run as")
+def _timeout(value: Request) -> Iterator[Broken]:
+    seconds = value.get("Timeout")
+    if isinstance(seconds, int) and seconds > MAX_TIMEOUT and "CapacityProviderConfig" not in value:
+        yield "/Timeout", f"Timeout is {seconds}; the most is {MAX_TIMEOUT} seconds", None
 
 
-def _zip(value: Mapping[str, Any]) -> Iterator[Broken]:
-    if value.get("PackageType", "Zip") != "Zip":
+def _environment(value: Request) -> Iterator[Broken]:
+    block = value.get("Environment")
+    variables = block.get("Variables") if isinstance(block, dict) else None
+    if isinstance(variables, dict):
+        size = len(json.dumps(variables, ensure_ascii=False, separators=(",", ":")).encode())
+        if size > MAX_ENVIRONMENT:
+            message = f"the variables are {size} bytes together; Lambda takes {MAX_ENVIRONMENT}"
+            yield "/Environment/Variables", message, "keep what is large in a file of the package or in SSM"
+
+
+def _package(value: Request) -> Iterator[Broken]:
+    code = value.get("Code")
+    has_image = isinstance(code, dict) and "ImageUri" in code
+    if value.get("PackageType", "Zip") == "Image":
+        if not has_image:
+            yield "/PackageType", "PackageType Image needs Code.ImageUri", None
         return
-    if "Handler" not in value:
-        yield Broken("/Handler", 'missing key "Handler"', "a function without an image needs one: FILE.FUNCTION")
-    if "Runtime" not in value and not has_runtime_layer(value):
-        hint = f"name one, or list a layer {RUNTIME_LAYER}NAME and get {CUSTOM_RUNTIME}"
-        yield Broken("/Runtime", 'missing key "Runtime"', hint)
-
-
-def _layers(value: Mapping[str, Any]) -> Iterator[Broken]:
-    """A runtime layer brings /opt/bootstrap, which a managed runtime never starts, and there is only one of it."""
-    places = [index for index, entry in enumerate(_listed(value)) if _is_runtime(entry)]
-    for index in places[1:]:
-        yield Broken(f"/Layers/{index}", "a second runtime layer: only one can start the function", None)
-    runtime = value.get("Runtime")
-    if places and isinstance(runtime, str) and not runtime.startswith("provided"):
-        hint = f"write {CUSTOM_RUNTIME} or leave the key out"
-        yield Broken("/Runtime", f"Runtime {runtime} does not start a runtime layer", hint)
-
-
-def has_runtime_layer(value: Mapping[str, Any]) -> bool:
-    """Whether Layers names a custom runtime."""
-    return any(_is_runtime(entry) for entry in _listed(value))
-
-
-def _listed(value: Mapping[str, Any]) -> list[Any]:
+    if has_image:
+        yield "/Code/ImageUri", "Code.ImageUri needs PackageType Image", 'write "PackageType": "Image"'
+        return
     layers = value.get("Layers")
-    return layers if isinstance(layers, list) else []
+    custom = isinstance(layers, list) and any(str(layer).startswith(RUNTIME_LAYER) for layer in layers)
+    if "Runtime" not in value and not custom:
+        hint = 'name one of Lambda\'s ("Runtime": "provided.al2023"), or list "runtime:NAME" in Layers'
+        yield "/Runtime", 'missing key "Runtime"', hint
+    if "Handler" not in value:
+        yield "/Handler", 'missing key "Handler"', "what the runtime calls, such as handler.handle"
 
 
-def _is_runtime(entry: Any) -> bool:
-    return isinstance(entry, str) and entry.startswith(RUNTIME_LAYER)
+def _one_runtime_layer(value: Request) -> Iterator[Broken]:
+    layers = value.get("Layers")
+    if not isinstance(layers, list):
+        return
+    named = [index for index, layer in enumerate(layers) if str(layer).startswith(RUNTIME_LAYER)]
+    for index in named[1:]:
+        yield f"/Layers/{index}", "a second runtime: only one layer can own /opt/bootstrap", "remove one of the two"
+
+
+RULES: tuple[Callable[[Request], Iterator[Broken]], ...] = (_package, _one_runtime_layer, _timeout, _environment)
