@@ -33,7 +33,8 @@ class Event:
     hang_up: bool = False
     """Answer fully, without Connection: close, and then close all the same."""
     signal_through: Path | None = None
-    """A named pipe: before answering, send SIGUSR1 to the process (its last answer is its pid), which must open it."""
+    """A named pipe: before answering, send SIGUSR1 to the process (its last answer is its pid) while it sleeps in its
+    read. Its hook must open and close the pipe."""
     status: int = 202
     """What the POST that answers it is answered with."""
 
@@ -137,8 +138,12 @@ class FakeApi:
         event = self.events[self._served]
         self._served += 1
         if event.signal_through is not None:
-            os.kill(int(self.posts[-1].body), signal.SIGUSR1)
-            event.signal_through.open("rb").close()
+            pid = int(self.posts[-1].body)
+            # Perl runs the hook of a signal that comes just before the read only after it: wait until it sleeps there.
+            while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "S":
+                os.sched_yield()
+            os.kill(pid, signal.SIGUSR1)
+            event.signal_through.read_bytes()
         fields = {
             "Lambda-Runtime-Aws-Request-Id": f"id-{self._served}",
             "Lambda-Runtime-Deadline-Ms": str(int(time.time() * 1000) + 3000),

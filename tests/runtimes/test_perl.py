@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -152,6 +153,7 @@ def test_a_refused_answer_is_logged_and_the_loop_goes_on(serve: Serve, status: i
     assert f"refused invocation/id-1/response with {status}" in run.log
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 @pytest.mark.parametrize("clobber", ["", "$! = 2;"], ids=["", "and-errno-changes"])
 def test_a_signal_while_waiting_for_the_next_event_is_no_error(serve: Serve, tmp_path: Path, clobber: str) -> None:
     os.mkfifo(tmp_path / "pipe")

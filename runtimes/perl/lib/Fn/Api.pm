@@ -29,10 +29,9 @@ sub request {
     }
     $request .= 'Content-Length: ' . length($body) . "\r\n" if defined $body;
     $request .= "\r\n";
-    utf8::encode($request);    # a flagged string would turn the whole body into something else
     $request .= $body if defined $body;
 
-    local $SIG{__DIE__};       # the handler's own hook is not for our errors
+    local $SIG{__DIE__};    # the handler's own hook is not for our errors
     local $SIG{PIPE} = 'IGNORE';
     my @answer;
     while (1) {
@@ -50,11 +49,11 @@ sub request {
 sub _exchange {
     my ($self, $request) = @_;
     $self->_connect if !defined $self->{socket};
-    my ($sent, $failed) = (0, 0);
+    my $sent = 0;
     while ($sent < length $request) {
-        my $wrote = syswrite $self->{socket}, $request, length($request) - $sent, $sent;
-        if (defined $wrote) { $sent += $wrote }
-        elsif (!_interrupted() && $failed++) { die "cannot send: $!\n" }
+        my ($wrote, $error) = (syswrite($self->{socket}, $request, length($request) - $sent, $sent), $! + 0);
+        if    (defined $wrote)         { $sent += $wrote }
+        elsif (!_interrupted($error)) { die 'cannot send: ' . _reason($error) }
     }
     my ($version, $status, $headers);
     do { ($version, $status, $headers) = $self->_head } while $status < 200;
@@ -120,14 +119,13 @@ sub _bytes {
 # Append at most $count bytes to $_[1]; false at the end of the stream.
 sub _read {
     my ($self, undef, $count) = @_;
-    my $failed = 0;
     while (1) {
-        my $got = sysread $self->{socket}, $_[1], $count, length $_[1];
+        my ($got, $error) = (sysread($self->{socket}, $_[1], $count, length $_[1]), $! + 0);
         if (defined $got) {
             $self->{answered} = 1 if $got;
             return $got;
         }
-        die "cannot receive: $!\n" if !_interrupted() && $failed++;
+        die 'cannot receive: ' . _reason($error) if !_interrupted($error);
     }
 }
 
@@ -158,12 +156,17 @@ sub _close {
     return;
 }
 
-# Whether the last call failed only because a signal came that the handler has a hook for. The hook may have changed $!
-# meanwhile, so callers try once more before they believe any other error: a broken connection stays broken.
+# Whether a call failed only because a signal came that the handler has a hook for. The hook runs between statements and
+# may change $!; hence callers take the number within the statement that made the call.
 sub _interrupted {
-    my $error = 0 + $!;
+    my ($error) = @_;
     require Errno;
     return $error == Errno::EINTR();
+}
+
+sub _reason {
+    local $! = $_[0];
+    return "$!\n";
 }
 
 1;
