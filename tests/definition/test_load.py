@@ -120,3 +120,8 @@ def test_a_field_that_botocore_does_not_know_is_unknown_and_one_it_knows_is_not(
     members = definition.schema()["properties"]
     assert {"FunctionName", "LoggingConfig", "SnapStart", "Fn"} <= members.keys()
     assert "NotAField" not in members
+
+
+def test_the_page_about_function_json_shows_the_example() -> None:
+    page = (ROOT / "docs" / "function-json.md").read_text()
+    assert f"```json\n{(ROOT / 'function.json.example').read_text()}```" in page

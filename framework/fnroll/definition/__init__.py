@@ -4,7 +4,23 @@ Importing this room loads neither botocore nor jsonschema: what needs them does 
 """
 
 from fnroll.definition.load import Rendered, find, load, render
-from fnroll.definition.model import Definition
+from fnroll.definition.model import CUSTOM_RUNTIME, RUNTIME_LAYER, Definition
+from fnroll.definition.positions import Places
 from fnroll.definition.schema import schema
+from fnroll.definition.service import Operation, operations, service_model, shape
 
-__all__ = ["Definition", "Rendered", "find", "load", "render", "schema"]
+__all__ = [
+    "CUSTOM_RUNTIME",
+    "RUNTIME_LAYER",
+    "Definition",
+    "Operation",
+    "Places",
+    "Rendered",
+    "find",
+    "load",
+    "operations",
+    "render",
+    "schema",
+    "service_model",
+    "shape",
+]

@@ -53,7 +53,8 @@ def findings(value: Any, places: Places, schema: Schema, *, full: bool) -> tuple
     if full:
         problems += _values(value, schema, problems)
         if isinstance(value, dict):
-            problems += [Problem(*rule) for rule in rules.broken(value)]
+            meant = _meant_in("", problems)
+            problems += [Problem(*rule) for rule in rules.broken(value) if rule[0][1:] not in meant]
     found: dict[tuple[str, bool], Finding] = {}
     for problem in problems:
         if (problem.pointer, problem.key) not in found:
@@ -129,13 +130,18 @@ def _reads_as(text: str, wanted: str) -> bool:
 
 def _missing(value: Mapping[str, Any], needed: Sequence[str], at: str, problems: Sequence[Problem]) -> list[Problem]:
     """Required keys that are not there, but for those of which a misspelling was found in the same object."""
-    meant = {problem.near for problem in problems if problem.key and problem.pointer.rpartition("/")[0] == at}
+    meant = _meant_in(at, problems)
     inside = f" in {_name(at)}" if at else ""
     return [
         Problem(f"{at}/{escape(key)}", f"missing key {quoted(key)}{inside}")
         for key in needed
         if key not in value and key not in meant
     ]
+
+
+def _meant_in(at: str, problems: Sequence[Problem]) -> set[str | None]:
+    """The known keys that misspelt ones in the object at a pointer stand for."""
+    return {problem.near for problem in problems if problem.key and problem.pointer.rpartition("/")[0] == at}
 
 
 # The full check: what jsonschema finds in values.

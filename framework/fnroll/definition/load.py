@@ -15,12 +15,15 @@ from typing import Any
 
 from fnroll.definition import check, jsontext, template
 from fnroll.definition.model import CUSTOM_RUNTIME, RUNTIME_LAYER, Definition
-from fnroll.definition.positions import Places
+from fnroll.definition.positions import Places, SourceMap
 from fnroll.definition.schema import shared
 from fnroll.errors import DefinitionError, Finding
 
 NAMES = ("function.json", "function.jsonnet")
 """The files looked for, in lambroll's order."""
+
+MAX_BYTES = 1024 * 1024
+"""A definition is a few KiB; what is larger is some other file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +58,19 @@ def render(path: Path, env: Mapping[str, str]) -> Rendered:
             Finding("Jsonnet is not supported by this version", shown, hint="write the definition as function.json")
         )
     try:
-        source = path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise DefinitionError(Finding(f"cannot be read: {error.strerror}", shown)) from error
+    if len(raw) > MAX_BYTES:
+        raise DefinitionError(Finding(f"is larger than {MAX_BYTES} bytes: this is no definition", shown))
+    try:
+        source = raw.decode()
     except UnicodeDecodeError as error:
-        raise DefinitionError(Finding(f"is not UTF-8 (byte {error.start})", shown)) from error
+        before = raw[: error.start].decode()
+        line, column = SourceMap(shown, before).position(len(before))
+        message = f"byte 0x{raw[error.start]:02x} is not UTF-8"
+        raise DefinitionError(Finding(message, shown, line, column, "save the file as UTF-8")) from None
     text, places, warnings = template.render(source, shown, template.functions(env))
     value, found = jsontext.read(text, places)
     return Rendered(text, value, found, warnings)

@@ -7,10 +7,11 @@ A rule speaks only where the values have the JSON types that the walk has checke
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from fnroll.definition.model import RUNTIME_LAYER
+from fnroll.definition.model import CUSTOM_RUNTIME, RUNTIME_LAYER
 
 Broken = tuple[str, str, str | None]
 Request = Mapping[str, Any]
@@ -20,6 +21,9 @@ MAX_TIMEOUT = 900
 
 MAX_ENVIRONMENT = 4096
 """Bytes of all variables together, as JSON (facts: quotas)."""
+
+_PLACEHOLDER = re.compile(r"your[_-]|change[_-]?me|replace[_-]?me|placeholder", re.IGNORECASE)
+"""In a role's name: what templates (lambroll's `init` too) leave to be filled in."""
 
 
 def broken(value: Request) -> Iterator[Broken]:
@@ -72,4 +76,27 @@ def _one_runtime_layer(value: Request) -> Iterator[Broken]:
         yield f"/Layers/{index}", "a second runtime: only one layer can own /opt/bootstrap", "remove one of the two"
 
 
-RULES: tuple[Callable[[Request], Iterator[Broken]], ...] = (_package, _one_runtime_layer, _timeout, _environment)
+def _role(value: Request) -> Iterator[Broken]:
+    role = value.get("Role")
+    if isinstance(role, str) and _PLACEHOLDER.search(role.rpartition("/")[2]):
+        yield "/Role", f"Role {json.dumps(role)} is a placeholder", "name the role that the function shall run as"
+
+
+def _started_by_layer(value: Request) -> Iterator[Broken]:
+    """Only the provided runtimes start /opt/bootstrap; a managed one would leave the layer's unused in silence."""
+    runtime, layers = value.get("Runtime"), value.get("Layers")
+    if not isinstance(runtime, str) or not isinstance(layers, list) or runtime.startswith("provided"):
+        return
+    if any(str(layer).startswith(RUNTIME_LAYER) for layer in layers):
+        message = f"Runtime {json.dumps(runtime)} never starts the runtime layer"
+        yield "/Runtime", message, f"write {CUSTOM_RUNTIME}, or leave the key out"
+
+
+RULES: tuple[Callable[[Request], Iterator[Broken]], ...] = (
+    _package,
+    _one_runtime_layer,
+    _started_by_layer,
+    _role,
+    _timeout,
+    _environment,
+)
