@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fnroll.definition import template
+from fnroll.definition import load, template
 from fnroll.errors import DefinitionError
 
 ENV = {"A": "a", "EMPTY": "", "QUOTE": 'say "<hi>" & \\', "LONE": "\udcff", "dflt": "", "name": "found"}
@@ -139,3 +140,13 @@ def test_places_lead_back_through_a_rendering(words: list[str]) -> None:
     text, places, _ = template.render(source, "f", template.functions({"V": "x\ny" * 7}))
     line, column = places.rendered(text.index("#"))
     assert source.split("\n")[line - 1][column - 1] == "#"
+
+
+def test_what_a_variable_brought_in_stands_where_its_action_stands(tmp_path: Path) -> None:
+    (tmp_path / "function.json").write_text('{"FunctionName": "f",\n "Timeout": {{ must_env `T` }}, "MemorySze": 1}')
+    with pytest.raises(DefinitionError) as caught:
+        load(tmp_path, env={"T": "\n\n   {'': 1}"})
+    assert [(finding.line, finding.column) for finding in caught.value.findings] == [(2, 13)]
+    with pytest.raises(DefinitionError) as caught:
+        load(tmp_path, env={"T": '\n\n   "3"'}, full=False)
+    assert [(finding.line, finding.column) for finding in caught.value.findings] == [(2, 13), (2, 33)]
