@@ -28,7 +28,10 @@ START_LIMIT = 30.0
 
 @click.group()
 def local() -> None:
-    """The local cloud: Lambda's API, function URLs and (through moto) the other services, on one loopback port."""
+    """The local cloud: up, down, status, reset.
+
+    Lambda's API, function URLs and (through moto) the other services, on one loopback port.
+    """
 
 
 @local.command()

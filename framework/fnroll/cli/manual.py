@@ -13,8 +13,8 @@ from fnroll.cli.main import fn
 INTRODUCTION = """# The command line
 
 Results go to stdout, talk and progress to stderr. Exit codes: 0 done; 1 it failed (an invalid definition too); 2 wrong
-usage; 3 the invoked function answered with an error; 130 interrupted. Each global option also has the environment
-variable named in `fn/options.py`'s table: `FN_` and its name, and lambroll's variable where ours is unset.
+usage; 3 the invoked function answered with an error; 130 interrupted. A global option's environment variables stand in
+its line; the first that is set counts, and a flag wins over all of them.
 
 This page is made from the help texts by `make docs`.
 """
@@ -23,7 +23,7 @@ This page is made from the help texts by `make docs`.
 def manual() -> str:
     """The whole page as Markdown."""
     root = click.Context(fn, info_name="fn")
-    parts = [INTRODUCTION.replace("fn/options.py", "cli/options.py"), "## Global options\n", _options(fn, root)]
+    parts = [INTRODUCTION, "## Global options\n", _options(fn, root)]
     for section in dict.fromkeys(row.section for row in COMMANDS):
         parts.append(f"## {section}\n")
         for row in COMMANDS:

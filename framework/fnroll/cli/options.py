@@ -40,6 +40,7 @@ def options() -> list[click.Option]:
             metavar="DIR",
             type=_path(exists_as_dir=True),
             envvar="FN_DIRECTORY",
+            show_envvar=True,
             help="Work in DIR instead of the current directory.",
         ),
         click.Option(
@@ -47,20 +48,25 @@ def options() -> list[click.Option]:
             metavar="PATH",
             type=_path(),
             envvar=["FN_FUNCTION", "LAMBROLL_FUNCTION"],
-            help="The definition file.  [default: function.json]",
+            show_envvar=True,
+            help="The definition file; function.json if not given.",
         ),
-        click.Option(["--region"], envvar=["FN_REGION", "AWS_REGION"], help="AWS region."),
-        click.Option(["--profile"], envvar=["FN_PROFILE", "AWS_PROFILE"], help="AWS shared-config profile."),
+        click.Option(["--region"], envvar=["FN_REGION", "AWS_REGION"], show_envvar=True, help="AWS region."),
+        click.Option(
+            ["--profile"], envvar=["FN_PROFILE", "AWS_PROFILE"], show_envvar=True, help="AWS shared-config profile."
+        ),
         click.Option(
             ["--endpoint"],
             metavar="URL",
             envvar=["FN_ENDPOINT", "AWS_LAMBDA_ENDPOINT"],
+            show_envvar=True,
             help="One URL for every AWS service of this command.",
         ),
         click.Option(
             ["--local"],
             is_flag=True,
             envvar="FN_LOCAL",
+            show_envvar=True,
             help="Use the local cloud; starts one for this command where none is up.",
         ),
         click.Option(
@@ -70,9 +76,13 @@ def options() -> list[click.Option]:
             help="The local cloud's state directory.  [env var: FN_STATE]",
         ),
         click.Option(
-            ["--color/--no-color"], default=None, envvar=["FN_COLOR", "LAMBROLL_COLOR"], help="Colour the output."
+            ["--color/--no-color"],
+            default=None,
+            envvar=["FN_COLOR", "LAMBROLL_COLOR"],
+            show_envvar=True,
+            help="Colour the output.",
         ),
-        click.Option(["--debug"], is_flag=True, envvar="FN_DEBUG", help="Show tracebacks."),
+        click.Option(["--debug"], is_flag=True, envvar="FN_DEBUG", show_envvar=True, help="Show tracebacks."),
     ]
 
 

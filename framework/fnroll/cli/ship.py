@@ -52,7 +52,9 @@ def deploy(app: App, alias: str, dry_run: bool, output: Any) -> None:
         app.show_json(asdict(result) | {"steps": [step.kind for step in plan.steps]})
         return
     if not result.changed:
-        app.say(f"no changes: {result.alias} serves version {result.version} of {result.name}", fg="green")
+        app.say(
+            f"no changes, no write sent: {result.alias} serves version {result.version} of {result.name}", fg="green"
+        )
     else:
         app.say(f"{result.alias} serves version {result.version} of {result.name}", fg="green")
     if result.function_url:

@@ -86,8 +86,9 @@ def _check_handler(definition: Definition, runtime: Runtime, entries: tuple[Entr
         rule = rules.decide(name, False).rule
         raise ArchiveError(
             f"the handler file {name} is excluded by {rule}",
-            where=str(root / ".lambdaignore") if rule is None or rule.line else None,
-            hint="without it the function cannot start; change the rule, or add !" + name + " below it",
+            hint="without it the function cannot start: change the rule, or move the handler"
+            if rule is None or rule.line
+            else "built-in excludes always apply: move the handler",
         )
 
 
@@ -97,5 +98,10 @@ def _opt_directory(layers: tuple[LayerPackage, ...]) -> Path:
     target = cache_dir() / "opt" / key
     if not target.is_dir():
         target.parent.mkdir(parents=True, exist_ok=True)
-        unpack_layers([layer.data for layer in layers], target)
+        try:
+            unpack_layers([layer.data for layer in layers], target)
+        except ArchiveError:
+            # Another run may have made it meanwhile: it is put there whole, in one step, under the same contents' name.
+            if not target.is_dir():
+                raise
     return target
