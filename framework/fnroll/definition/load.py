@@ -89,7 +89,16 @@ def load(directory: Path, path: Path | None = None, *, env: Mapping[str, str], f
     request = {key: value for key, value in rendered.value.items() if key not in ("Fn", "$schema")}
     if any(layer.startswith(RUNTIME_LAYER) for layer in request.get("Layers", ())):
         request.setdefault("Runtime", CUSTOM_RUNTIME)
-    return Definition(file, directory, request, rendered.value.get("Fn", {}), rendered.places, rendered.warnings)
+    warnings = (*rendered.warnings, *_unread(directory, rendered.value))
+    return Definition(file, directory, request, rendered.value.get("Fn", {}), rendered.places, warnings)
+
+
+def _unread(directory: Path, value: Mapping[str, Any]) -> tuple[Finding, ...]:
+    """A side file of lambroll's that this version does not read: said, not passed over."""
+    beside = directory / "function_url.json"
+    if not beside.is_file() or "FunctionUrl" in value.get("Fn", {}):
+        return ()
+    return (Finding("is not read by this version", _shown(beside), hint="write its Config as Fn.FunctionUrl"),)
 
 
 def _shown(path: Path) -> str:
