@@ -441,7 +441,7 @@ os.wait()
 @check
 async def limits_are_lambdas(tier: str) -> None:
     async with opened(tier) as (host, task):
-        text, _ = await run(host, SandboxSpec(shell("ulimit -n; ulimit -Hn; ulimit -c; ulimit -l; umask"), task))
+        text, _ = await run(host, SandboxSpec(shell("ulimit -n; ulimit -Hn; ulimit -Hc; ulimit -l; umask"), task))
         assert text.split() == ["1024", "1024", "0", "64", "0022"]
 
 
@@ -497,19 +497,27 @@ async def nothing_outlives_host_and_fork_server_killed_at_once(tier: str) -> Non
     await outlived(tier, both)
 
 
-async def outlived(tier: str, attack: Callable[[int, int], None]) -> None:
+@check
+async def a_fork_of_the_host_keeps_nothing_alive(tier: str) -> None:
+    """Such a fork (multiprocessing makes them) holds every socket of the host open."""
+    await outlived(tier, lambda holder, _: os.kill(holder, signal.SIGKILL), "forked")
+
+
+async def outlived(tier: str, attack: Callable[[int, int], None], how: str = "") -> None:
     marker = f"daemon-{os.getpid()}-killed"
     holder = subprocess.Popen(
-        [sys.executable, __file__, "hold", tier, marker],
+        [sys.executable, __file__, "hold", tier, marker, how],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
     )
     assert holder.stdout is not None
-    with holder.stdout:
+    assert holder.stdin is not None
+    with holder.stdout, holder.stdin:
         said = holder.stdout.readline().split()
         assert said[:1] == [b"holding"], said
         await until(lambda: len(marked(marker)) >= 3)
-        family = set(tree.descendants(holder.pid)) | set(marked(marker)) - {holder.pid}
+        family = (set(tree.descendants(holder.pid)) | set(marked(marker))) - {holder.pid, int(said[2])}
         watched = {os.pidfd_open(pid) for pid in family}
         attack(holder.pid, tree.children(holder.pid)[0])
         holder.wait()
@@ -523,13 +531,17 @@ async def outlived(tier: str, attack: Callable[[int, int], None]) -> None:
             assert not scratch.exists()
 
 
-async def hold(tier: str, marker: str) -> None:
+async def hold(tier: str, marker: str, how: str) -> None:
     async with opened(tier) as (host, task):
         sandbox = await host.create(SandboxSpec(shell(DAEMON, marker), task))
         assert await line_of(sandbox) == "started"
-        print("holding", sandbox.layout.tmp, flush=True)
+        fork = os.fork() if how == "forked" else -1
+        if fork == 0:
+            os.read(0, 1)  # until the test has seen what it came for
+            os._exit(0)
+        print("holding", sandbox.layout.tmp, fork, flush=True)
         await sandbox.wait()
 
 
 if __name__ == "__main__":
-    asyncio.run(hold(sys.argv[2], sys.argv[3]))
+    asyncio.run(hold(*sys.argv[2:]))

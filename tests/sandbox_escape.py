@@ -87,6 +87,7 @@ for path in ("/root", "/home", "/etc/shadow", "/etc/ssh", "/etc/ssl/private", "/
     attempt("read " + path, lambda: read(path))
 found["top"] = sorted(os.listdir("/"))
 found["accounts"] = [line.split(":")[0] for line in open("/etc/passwd")]
+found["mounts"] = sorted(line.split()[1] for line in open("/proc/mounts") if line.split()[1].count("/") < 3)
 found["pids"] = [name for name in os.listdir("/proc") if name.isdigit()]
 found["ids"] = [os.getuid(), os.geteuid(), os.getgid(), os.getegid(), os.getgroups()]
 status = dict(line.rstrip("\n").split(":\t") for line in open("/proc/self/status") if ":\t" in line)

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import sandbox_contract
 import sandbox_escape
@@ -50,7 +51,21 @@ def why_not(tier: str, who: str) -> str | None:
         return "no system Python for the programs inside"
     if not _is_me(who) and interpreter() is None:
         return "no Python 3.11 that an ordinary user can run"
-    return refusal(who) if tier == "linux" else None
+    refused = refusal(who) if tier == "linux" else None
+    assert refused is None or not namespaces_work(who), f"util-linux can make these namespaces, we cannot: {refused}"
+    return refused
+
+
+@functools.cache
+def namespaces_work(who: str) -> bool:
+    """Another program's opinion on this machine, so that a broken tier fails here instead of being skipped."""
+    user = [] if who == "root" else ["--user", "--map-root-user"]
+    command = ["unshare", *user, "-mpiunC", "--fork", "--mount-proc", "true"]
+    identity: dict[str, Any] = {} if _is_me(who) else {"user": USER, "group": USER, "extra_groups": []}
+    try:
+        return subprocess.run(command, check=False, capture_output=True, cwd="/", **identity).returncode == 0
+    except FileNotFoundError:
+        return False
 
 
 @functools.cache

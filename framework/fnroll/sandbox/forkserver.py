@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> None:
         from fnroll.sandbox import supervise
 
         _ready(control, null)
-        supervise.serve(control, null)
+        supervise.serve(control, null, host)
     else:
         ground = _prepare(control)
         if ground is not None:

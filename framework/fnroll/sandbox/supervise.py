@@ -46,10 +46,18 @@ ENTER: tuple[Step, ...] = (
 )
 
 
-def serve(control: _socket.socket, null: int) -> None:
-    """Fork one supervisor for each job until the host has gone; each then learns of that by its own life socket."""
+def serve(control: _socket.socket, null: int, host: int) -> None:
+    """Fork one supervisor for each job until the host has gone; each then learns of that by its own life socket.
+
+    On Linux they watch the host's pidfd too: a fork of the host that never execs would hold the socket open.
+    """
+    host_pidfd = os.pidfd_open(host) if sys.platform == "linux" else -1
+    watched = [control.fileno(), *([host_pidfd] if host_pidfd >= 0 else [])]
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # supervisors report to the host, nobody waits for them here
-    while (message := channel.receive_job(control)) is not None:
+    while host_pidfd not in select.select(watched, [], [])[0]:
+        message = channel.receive_job(control)
+        if message is None:
+            return
         job, descriptors = message
         output, status, life = descriptors
         try:
@@ -61,22 +69,23 @@ def serve(control: _socket.socket, null: int) -> None:
             pid = -1
         if pid == 0:
             control.close()
-            _supervise(job, output, status, life, null)
+            _supervise(job, output, status, life, null, host_pidfd)
         for descriptor in descriptors:
             os.close(descriptor)
 
 
-def _supervise(job: channel.Job, output: int, status_fd: int, life_fd: int, null: int) -> NoReturn:
+def _supervise(job: channel.Job, output: int, status_fd: int, life_fd: int, null: int, host_pidfd: int) -> NoReturn:
     try:
-        _Supervisor(job, _socket.socket(fileno=life_fd)).run(output, _socket.socket(fileno=status_fd), null)
+        _Supervisor(job, _socket.socket(fileno=life_fd), host_pidfd).run(output, _socket.socket(fileno=status_fd), null)
     finally:
         os._exit(0)
 
 
 class _Supervisor:
-    def __init__(self, job: channel.Job, life: _socket.socket) -> None:
+    def __init__(self, job: channel.Job, life: _socket.socket, host_pidfd: int) -> None:
         self._job = job
         self._life = life
+        self._host = [host_pidfd] if host_pidfd >= 0 else []
         self._program = 0
         self._ended: tuple[int, int] | None = None
         self._wake, wake = os.pipe()
@@ -108,7 +117,9 @@ class _Supervisor:
         """Until the program has ended or the host wants it gone."""
         while self._ended is None:
             life = self._life.fileno()
-            ready, _, _ = select.select([life, self._wake], [], [])
+            ready, _, _ = select.select([life, self._wake, *self._host], [], [])
+            if self._host and self._host[0] in ready:
+                return
             if self._wake in ready:
                 os.read(self._wake, 4096)
                 self._reap()
