@@ -198,7 +198,9 @@ async def signals_and_mask_are_default(tier: str) -> None:
     """Python ignores SIGPIPE; a program that inherited that would not end with its reader."""
     async with opened(tier) as (host, task):
         text, _ = await run(host, SandboxSpec(argv("/bin/grep", "-E", "^Sig(Ign|Blk):", "/proc/self/status"), task))
-        assert [line.split()[1].strip("0") for line in text.splitlines()] == ["", ""]
+        # 32 and 33 are the C library's own and cannot be set through it; make leaves them ignored in what it starts.
+        own = 1 << 31 | 1 << 32
+        assert [int(line.split()[1], 16) & ~own for line in text.splitlines()] == [0, 0]
 
 
 @check
