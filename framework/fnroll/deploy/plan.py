@@ -151,6 +151,8 @@ def steps_to(desired: Desired, state: FunctionState, actual: Actual) -> list[Ste
     steps = []
     if not _has_code(desired, state, tags):
         reason = f"the package changed (deployed: {state.code_sha256})"
+        if "S3Key" in desired.code:
+            reason = "the package lies on S3: whether it changed is not known without sending it"
         if desired.architectures is not None and desired.architectures != state.architectures:
             reason = f"Architectures changes from {state.architectures} to {desired.architectures}"
         steps.append(Step("update-code", reason, {"Code": _code(desired)}))
