@@ -159,3 +159,21 @@ def output_option(*kinds: Output) -> Callable[[click.decorators.FC], click.decor
     return click.option(
         "--output", type=click.Choice(kinds or ("table", "json")), default=(kinds or ("table",))[0], show_default=True
     )
+
+
+sandbox_option = click.option(
+    "--sandbox",
+    type=click.Choice(["auto", "linux", "process"]),
+    default="auto",
+    show_default=True,
+    envvar="FN_SANDBOX",
+    show_envvar=True,
+    help="The sandbox tier; auto takes the strongest that this machine gives.",
+)
+network_option = click.option(
+    "--network",
+    type=click.Choice(["none", "host"]),
+    default="none",
+    show_default=True,
+    help="What a function reaches. none: its Runtime API alone; host: this machine's network.",
+)

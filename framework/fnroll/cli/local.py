@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from fnroll.cli.app import App, output_option
+from fnroll.cli.app import App, network_option, output_option, sandbox_option
 from fnroll.errors import CloudError
 
 if TYPE_CHECKING:
@@ -37,21 +37,8 @@ def local() -> None:
 @local.command()
 @click.option("--port", type=click.IntRange(0, 65535), default=9000, show_default=True, help="0: any free port.")
 @click.option("-d", "--detach", is_flag=True, help="Go on in the background once it is up.")
-@click.option(
-    "--sandbox",
-    type=click.Choice(["auto", "linux", "process"]),
-    default="auto",
-    show_default=True,
-    envvar="FN_SANDBOX",
-    help="The sandbox tier of its functions.",
-)
-@click.option(
-    "--network",
-    type=click.Choice(["none", "host"]),
-    default="none",
-    show_default=True,
-    help="none: a function reaches its Runtime API alone; host: this machine's network, and so this cloud.",
-)
+@sandbox_option
+@network_option
 @click.pass_obj
 def up(app: App, port: int, detach: bool, sandbox: str, network: Network) -> None:
     """Serve the local cloud until interrupted.

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import click
 
-from fnroll.cli.app import App
+from fnroll.cli.app import App, network_option, sandbox_option
 from fnroll.cli.events import read_event
 from fnroll.errors import FunctionFailed, UsageError
 
@@ -29,21 +29,8 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "fn", "AWS_SECRET_ACCESS_KEY": "fn", "AWS_SE
 @click.option("--event", "file", metavar="FILE", help="A file that holds the event; - for standard input.")
 @click.option("--env", "variables", metavar="NAME=VALUE", multiple=True, help="Set or replace a variable. Repeatable.")
 @click.option("--repeat", type=click.IntRange(1), default=1, show_default=True, help="Invoke so many times.")
-@click.option(
-    "--network",
-    type=click.Choice(["none", "host"]),
-    default="none",
-    show_default=True,
-    help="none: only the Runtime API; host: the machine's own network.",
-)
-@click.option(
-    "--sandbox",
-    type=click.Choice(["auto", "linux", "process"]),
-    default="auto",
-    show_default=True,
-    envvar="FN_SANDBOX",
-    help="The sandbox tier; auto takes the strongest that this machine gives.",
-)
+@network_option
+@sandbox_option
 @click.pass_obj
 def run(
     app: App, text: str | None, file: str | None, variables: tuple[str, ...], repeat: int, network: str, sandbox: str

@@ -13,6 +13,7 @@ import os
 import shutil
 import signal
 import socket
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -77,7 +78,7 @@ def step_failed(words: list[str]) -> StepFailed:
     return StepFailed(message, step=step, errno=code, where=about or None, hint=hint)
 
 
-class Running:
+class Running(ABC):
     """What both tiers share. Made with its sockets; `started` waits until the program runs."""
 
     def __init__(
@@ -135,14 +136,17 @@ class Running:
             self._peak = max(self._peak, tree.peak_memory(self._members()))
         return self._peak
 
+    @abstractmethod
     def freeze(self) -> None:
-        raise NotImplementedError
+        """SIGSTOP to the whole tree."""
 
+    @abstractmethod
     def thaw(self) -> None:
-        raise NotImplementedError
+        """SIGCONT to the whole tree."""
 
+    @abstractmethod
     def terminate(self) -> None:
-        raise NotImplementedError
+        """SIGTERM to the program."""
 
     def kill(self) -> None:
         """Closing our half of the life socket is the word for it, and the one that our own death gives as well."""
@@ -162,8 +166,9 @@ class Running:
             self._output = -1
         self.on_closed(self)
 
+    @abstractmethod
     def _members(self) -> list[int]:
-        raise NotImplementedError
+        """The pids of the tree, as the host sees them."""
 
     def _on_status(self, words: list[str]) -> None:
         if words[0] == "listening":
