@@ -62,7 +62,8 @@ def test_from_init_to_rollback(fn: Fn, hello: Path, cloud: str) -> None:
 
 
 def test_without_a_cloud_up_one_is_embedded_over_the_same_state(fn: Fn, hello: Path) -> None:
-    fn("deploy", "--local", cwd=hello)
+    first = fn("deploy", "--local", cwd=hello)
+    assert (first.stdout, "fn local up" in first.stderr) == ("", True)
     answer = fn("invoke", "--local", "-e", '{"name": "embedded"}', cwd=hello)
     assert json.loads(answer.stdout)["message"] == "Hello, embedded"
     assert fn("local", "status", status=1).returncode == 1

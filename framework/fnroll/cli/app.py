@@ -34,6 +34,8 @@ class App:
         self.settings = Settings()
         self._open = ExitStack()
         self._session: Session | None = None
+        self.embedded = False
+        """Whether the local cloud of this command ends with it, its URLs included."""
 
     def settle(self, said: dict[str, Any]) -> None:
         """Take what the user said about the global options; checks that they go together."""
@@ -143,7 +145,11 @@ class App:
         """The local cloud that is up, else one that lives as long as this command."""
         from fnroll import cloud
 
-        return cloud.running(self.state) or self._open.enter_context(cloud.embedded(self.state))
+        running = cloud.running(self.state)
+        if running is not None:
+            return running
+        self.embedded = True
+        return self._open.enter_context(cloud.embedded(self.state))
 
 
 def _cell(value: Any) -> str:

@@ -57,7 +57,9 @@ def deploy(app: App, alias: str, dry_run: bool, output: Any) -> None:
         )
     else:
         app.say(f"{result.alias} serves version {result.version} of {result.name}", fg="green")
-    if result.function_url:
+    if result.function_url and app.embedded:
+        app.say("its URL answers while a local cloud is up: fn local up, then fn status --local", dim=True)
+    elif result.function_url:
         app.show(result.function_url)
 
 
