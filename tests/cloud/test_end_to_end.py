@@ -17,12 +17,13 @@ from fnroll.emulator.api import LogLine
 
 BOOTSTRAP = """#!/bin/sh
 api="http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation"
+tmp=${TMPDIR:-/tmp}  # the process tier has no /tmp of its own
 while :; do
-  event=$(curl -sS -D /tmp/head "$api/next")
-  id=$(tr -d '\\r' </tmp/head | sed -n 's/^lambda-runtime-aws-request-id: //Ip')
+  event=$(curl -sS -D "$tmp/head" "$api/next")
+  id=$(tr -d '\\r' <"$tmp/head" | sed -n 's/^lambda-runtime-aws-request-id: //Ip')
   health=$(curl -sS "$AWS_ENDPOINT_URL/.fn/health")
   echo "a line of mine" >&2
-  curl -sS -o /tmp/out "$api/$id/response" -d "{\\"got\\":$event,\\"cloud\\":$health,\\"opt\\":\\"$(cat /opt/word)\\"}"
+  curl -sS -o "$tmp/out" "$api/$id/response" -d "{\\"got\\":$event,\\"cloud\\":$health,\\"opt\\":\\"$(cat /opt/word)\\"}"
 done
 """
 

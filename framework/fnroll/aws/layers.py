@@ -38,10 +38,13 @@ def layer_versions(client: LambdaClient, name: str) -> Iterator[LayerVersion]:
         yield from (_version(row) for row in page.get("LayerVersions", ()))
 
 
-def get_layer_version(client: LambdaClient, name: str, version: int) -> LayerVersion:
-    """GetLayerVersion, CodeSha256 included. Raises NotFound."""
-    with border("GetLayerVersion", f"{name}:{version}"):
-        return _version(client.get_layer_version(LayerName=name, VersionNumber=version))
+def find_layer_version(client: LambdaClient, name: str, version: int) -> LayerVersion | None:
+    """GetLayerVersion, CodeSha256 included; None where there is none (any more)."""
+    try:
+        with border("GetLayerVersion", f"{name}:{version}"):
+            return _version(client.get_layer_version(LayerName=name, VersionNumber=version))
+    except NotFound:
+        return None
 
 
 def publish_layer_version(client: LambdaClient, name: str, request: Mapping[str, Any]) -> LayerVersion:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fnroll.aws import AliasState, FunctionState, FunctionUrl, Session
 from fnroll.aws.aliases import get_alias
 from fnroll.aws.functions import find_function
-from fnroll.aws.layers import get_layer_version, layer_versions
+from fnroll.aws.layers import find_layer_version, layer_versions
 from fnroll.aws.urls import find_url, policy_sids
 from fnroll.aws.waits import UPDATED, Progress, wait_for
 from fnroll.deploy.desired import Desired
@@ -65,12 +65,16 @@ def _find(session: Session, layer: LayerPackage, function: FunctionState | None)
     client = session.control
     for arn in function.layers if function else ():
         *_, name, version = arn.split(":")
-        if name == layer.name and get_layer_version(client, name, int(version)).code_sha256 == layer.code_sha256:
+        if name != layer.name:
+            continue
+        # A function goes on with a layer version that was deleted since; that one is not found again.
+        used = find_layer_version(client, name, int(version))
+        if used is not None and used.arn == arn and used.code_sha256 == layer.code_sha256:
             return arn
     for row in layer_versions(client, layer.name):
         # The Description finds it without a read per version; CodeSha256 proves it.
         if row.description == layer.description:
-            proven = get_layer_version(client, layer.name, row.version)
-            if proven.code_sha256 == layer.code_sha256:
+            proven = find_layer_version(client, layer.name, row.version)
+            if proven is not None and proven.code_sha256 == layer.code_sha256:
                 return row.arn
     return None

@@ -35,8 +35,9 @@ RESETS: Mapping[str, Any] = {
     "DeadLetterConfig": {"TargetArn": ""},
     "FileSystemConfigs": [],
     "KMSKeyArn": "",
+    "ImageConfig": {},
 }
-"""What to send for a block that is not in the file, if AWS has one."""
+"""What to send for a block that is not in the file, if AWS has one; members that a block in the file leaves out."""
 
 _NOT_CONFIGURATION = frozenset({"FunctionName", "RevisionId", "Layers"})
 
@@ -71,8 +72,7 @@ def wanted(definition: Definition, layers: tuple[str | LayerPackage, ...], packa
     request = dict(definition.request)
     members = shape("UpdateFunctionConfigurationRequest")["members"].keys() - _NOT_CONFIGURATION
     said = {key: value for key, value in request.items() if key in members}
-    logging = {"LogFormat": "Text", "LogGroup": f"/aws/lambda/{definition.name}"}
-    filled = {**RESETS, **DEFAULTS, "LoggingConfig": logging, **said}
+    filled = {**RESETS, **DEFAULTS, **said, **_completed(definition.name, said)}
     apart = members | {"FunctionName", "Layers", "Code", "Tags", "Architectures", "Publish"}
     architectures = request.get("Architectures")
     return Desired(
@@ -89,12 +89,25 @@ def wanted(definition: Definition, layers: tuple[str | LayerPackage, ...], packa
     )
 
 
+def _completed(name: str, said: Mapping[str, Any]) -> dict[str, Any]:
+    """The blocks whose own members mean something when they are absent, with those members filled in."""
+    logging = {"LogFormat": "Text", "LogGroup": f"/aws/lambda/{name}", **said.get("LoggingConfig", {})}
+    if logging["LogFormat"] == "JSON":
+        logging = {"ApplicationLogLevel": "INFO", "SystemLogLevel": "INFO", **logging}
+    blocks = {key: {**RESETS[key], **said[key]} for key in ("Environment", "DeadLetterConfig") if key in said}
+    if "VpcConfig" in said:
+        blocks["VpcConfig"] = {**RESETS["VpcConfig"], "Ipv6AllowedForDualStack": False, **said["VpcConfig"]}
+    return {"LoggingConfig": logging, **blocks}
+
+
 def differences(desired: Desired, actual: Mapping[str, Any]) -> dict[str, Any]:
     """The members to send so that `actual` (a FunctionConfiguration) becomes what is desired, Layers aside."""
+    # The one member that is answered under another name than it is sent by.
+    answered = {**actual, "ImageConfig": (actual.get("ImageConfigResponse") or {}).get("ImageConfig")}
     return {
         key: value
         for key, value in desired.configuration.items()
-        if not (key not in desired.said and key not in actual) and not _same(key, value, actual.get(key))
+        if not (key not in desired.said and answered.get(key) is None) and not _same(key, value, answered.get(key))
     }
 
 
@@ -103,8 +116,20 @@ def _same(key: str, value: Any, answered: Any) -> bool:
         # AWS leaves out what is empty: a block that says nothing is a block that is not there.
         return not _says_something(value)
     if key == "VpcConfig":
-        return all(sorted(value.get(part, [])) == sorted(answered.get(part, [])) for part in value)
+        return _vpc(value) == _vpc(answered)
+    if key == "ImageConfig":
+        return _nonempty(value) == _nonempty(answered)
     return _covers(value, answered)
+
+
+def _nonempty(block: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in block.items() if value}
+
+
+def _vpc(block: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What of a VpcConfig is the user's; the order of ids says nothing."""
+    ids = (sorted(block.get(part, [])) for part in ("SubnetIds", "SecurityGroupIds"))
+    return (*ids, bool(block.get("Ipv6AllowedForDualStack")))
 
 
 def _covers(value: Any, answered: Any) -> bool:
@@ -136,7 +161,10 @@ def same_code(desired: Desired, code_sha256: str, tags: Mapping[str, str] | None
     """Whether the deployed code is the desired one: by its own hash, or by the mark that an earlier deploy left."""
     if desired.package is None:
         return False
-    if code_sha256 == desired.package.code_sha256:
-        return True
+    return code_sha256 == desired.package.code_sha256 or has_mark(desired.package, code_sha256, tags)
+
+
+def has_mark(package: Package, code_sha256: str, tags: Mapping[str, str] | None) -> bool:
+    """Whether the tags say that the deployed code is `package`'s tree. A mark of other code says nothing."""
     tree, _, marked = (tags or {}).get(PACKAGE_TAG, "").partition(" ")
-    return tree == desired.package.tree_digest[:32] and marked == code_sha256
+    return tree == package.tree_digest[:32] and marked == code_sha256

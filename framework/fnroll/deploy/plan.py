@@ -4,8 +4,8 @@ The order is fixed and is what makes an interrupted deploy harmless:
 
     layers        a new layer version harms nobody
     $LATEST       create, or code, then configuration; nobody is routed to $LATEST
-    tags
     version       $LATEST frozen under a number, waited for until it is Active
+    tags          after the version, which is published on the RevisionId read before
     URL           only settings of the URL; what it serves is the alias's business
     alias         last: the one step that moves traffic (before the URL only where neither exists yet)
 
@@ -17,13 +17,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from fnroll.aws import FunctionState
 from fnroll.deploy.actual import Actual
-from fnroll.deploy.desired import PACKAGE_TAG, Desired, differences, package_mark, same_code
+from fnroll.deploy.desired import PACKAGE_TAG, Desired, differences, has_mark, package_mark, same_code
 from fnroll.errors import DeployError
 from fnroll.layers import LayerPackage
 
@@ -55,7 +55,7 @@ class Step:
 
     kind: Kind
     reason: str
-    sends: Mapping[str, Any] = field(default_factory=dict)
+    sends: Mapping[str, Any] = field(default_factory=dict, repr=False)
     layer: LayerPackage | None = field(default=None, repr=False)
 
 
@@ -79,11 +79,13 @@ def plan(desired: Desired, actual: Actual, *, alias: str) -> Plan:
     if actual.function is None:
         steps += _create(desired)
     else:
-        steps += steps_to(desired, actual.function, actual)
-        steps += _tags(desired, actual.function)
-    stale = actual.served is None or bool(steps_to(desired, actual.served, actual))
+        steps += _repair(desired, actual.function)
+        steps += [step for step in steps_to(desired, actual.function, actual) if step.kind not in _kinds(steps)]
+    stale = _is_stale(desired, actual)
     if stale:
         steps.append(_publish(desired, actual, alias))
+    if actual.function is not None:
+        steps += _tags(desired, actual.function)
     url = [*_url(desired, actual)]
     if actual.alias is None:
         version = "the version published above"
@@ -95,6 +97,25 @@ def plan(desired: Desired, actual: Actual, *, alias: str) -> Plan:
             reason = f"{alias} serves version {actual.alias.version}, which is not what the definition says"
             steps.append(Step("move-alias", reason, {"Name": alias, "FunctionVersion": "the version published above"}))
     return Plan(desired, actual, alias, tuple(steps))
+
+
+def _kinds(steps: Iterable[Step]) -> set[Kind]:
+    return {step.kind for step in steps}
+
+
+def _is_stale(desired: Desired, actual: Actual) -> bool:
+    """Whether the alias needs another version. One at $LATEST always does: traffic would see half a deploy."""
+    if actual.served is None or not actual.served.version.isdecimal():
+        return True
+    return bool(steps_to(desired, actual.served, actual))
+
+
+def _repair(desired: Desired, state: FunctionState) -> Iterator[Step]:
+    """A failed update leaves a function that nothing can be published from; sending the code again ends that."""
+    if "Failed" in (state.state, state.last_update_status):
+        yield Step(
+            "update-code", f"the last update failed: {state.reason or 'no reason given'}", {"Code": _code(desired)}
+        )
 
 
 def refuse_host_runtimes(desired: Desired, local: bool) -> None:
@@ -119,12 +140,24 @@ def _refuse(desired: Desired, actual: Actual, alias: str) -> None:
             where=desired.name,
             hint="delete the function first, or give this one another name",
         )
+    _refuse_unchangeable(desired, actual)
     if actual.alias is not None and actual.alias.weights:
         shares = ", ".join(f"{version} {share:.0%}" for version, share in actual.alias.traffic.items())
         raise DeployError(
             f"alias {alias} splits its traffic ({shares}); a deploy would end that split",
             where=desired.name,
             hint="end it first: point the alias at one version",
+        )
+
+
+def _refuse_unchangeable(desired: Desired, actual: Actual) -> None:
+    """TenancyConfig is given at creation or never; UpdateFunctionConfiguration has no such member."""
+    now = actual.function.configuration.get("TenancyConfig") if actual.function else None
+    if actual.function is not None and desired.creation.get("TenancyConfig") != now:
+        raise DeployError(
+            f"TenancyConfig differs from the deployed function's ({now or 'none'}); Lambda cannot change that",
+            where=desired.name,
+            hint="delete the function first, or give this one another name",
         )
 
 
@@ -146,7 +179,7 @@ def _create(desired: Desired) -> Iterator[Step]:
 
 def steps_to(desired: Desired, state: FunctionState, actual: Actual) -> list[Step]:
     """Code and configuration updates that would make `state` the desired one; none if it is."""
-    plain = {**state.configuration, "Description": without_record(state.description)}
+    plain = {**state.configuration, "Description": _told(desired.description, state.description)}
     tags = actual.function.tags if actual.function else None
     steps = []
     if not _has_code(desired, state, tags):
@@ -195,7 +228,7 @@ def _tags(desired: Desired, state: FunctionState) -> Iterator[Step]:
     if state.tags is None:
         return
     new = {key: value for key, value in own_tags(desired).items() if state.tags.get(key) != value}
-    if _has_code(desired, state, state.tags) and PACKAGE_TAG in state.tags:
+    if desired.package is not None and has_mark(desired.package, state.code_sha256, state.tags):
         # The deployed zip is of this tree, whoever compressed it: its own mark stays true.
         new.pop(PACKAGE_TAG, None)
     if new:
@@ -223,6 +256,13 @@ def with_record(description: str, previous: str | None) -> str:
     return f"{kept} {record}" if kept else record
 
 
+def _told(wanted: str, description: str) -> str:
+    """The user's part of a Description; `wanted` itself if the record left no room for all of it."""
+    if description in (wanted, with_record(wanted, previous_of(description))):
+        return wanted
+    return without_record(description)
+
+
 def without_record(description: str) -> str:
     """The user's part of a version's Description."""
     return _PREVIOUS.sub("", description)
@@ -241,8 +281,9 @@ def _url(desired: Desired, actual: Actual) -> Iterator[Step]:
     if actual.url is None:
         yield Step("create-url", "the definition has Fn.FunctionUrl", config)
     else:
-        now = {"AuthType": actual.url.auth_type, "InvokeMode": actual.url.invoke_mode, "Cors": dict(actual.url.cors)}
-        if now != {"Cors": {}, **config}:
+        url = actual.url
+        now = {"AuthType": url.auth_type, "InvokeMode": url.invoke_mode, "Cors": _cors(url.cors)}
+        if now != {**config, "Cors": _cors(config.get("Cors", {}))}:
             yield Step("update-url", "the function URL's settings changed", {"Cors": {}, **config})
     statements = url_statements(config["AuthType"])
     for statement in statements:
@@ -251,6 +292,17 @@ def _url(desired: Desired, actual: Actual) -> Iterator[Step]:
     wanted = {statement["StatementId"] for statement in statements}
     for sid in sorted(sid for sid in actual.sids if sid.startswith(SID_PREFIX) and sid not in wanted):
         yield Step("disallow-url", f"the URL's AuthType is {config['AuthType']} now", {"StatementId": sid})
+
+
+def _cors(cors: Mapping[str, Any]) -> dict[str, Any]:
+    """Cors fit to be compared: without what says nothing, lists as sets, names of headers in lower case."""
+    return {
+        key: frozenset(item.lower() if key.endswith("Headers") else item for item in value)
+        if isinstance(value, list)
+        else value
+        for key, value in cors.items()
+        if value
+    }
 
 
 def url_statements(auth_type: str) -> list[dict[str, Any]]:
