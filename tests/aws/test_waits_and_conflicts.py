@@ -98,12 +98,16 @@ def planned(tmp_path: Path) -> deploy.Plan:
 def test_a_refused_write_stops_the_deploy_and_says_what_was_done(
     session: Session, stub: Any, tmp_path: Path, code: str
 ) -> None:
-    stub.add_client_error("update_function_code", code, "An update is in progress", 409)
+    stub.add_client_error("update_function_code", code, "no", 409)
+    if code == "ResourceConflictException":
+        stub.add_response("get_function", state(CodeSha256="theirs", MemorySize=128))
+    stub.add_response("get_function", state(LastModified="2026-01-02T03:04:05.000+0000"))
     with pytest.raises(DeployError) as caught:
         deploy.apply(planned(tmp_path), session, clock=no_time())
     said = str(caught.value)
     assert "somebody else changed the function" in said
     assert "done: nothing; not done: update-code, update-configuration" in said
+    assert "last modified at 2026-01-02T03:04:05.000+0000" in said
 
 
 def test_every_write_carries_the_revision_that_was_read_last(session: Session, stub: Any, tmp_path: Path) -> None:
@@ -167,8 +171,8 @@ def test_the_alias_does_not_move_to_a_version_that_failed(session: Session, stub
         sent.pop(block)
     there = state_of(state(CodeSha256=package.code_sha256, **sent)["Configuration"], {"fn:package": "x x"})
     plan = deploy.plan(desired, deploy.Actual(there), alias="current")
-    assert [step.kind for step in plan.steps] == ["publish-version", "create-alias"]
+    assert [step.kind for step in plan.steps] == ["publish-version", "tag", "create-alias"]
     stub.add_response("publish_version", {"FunctionName": "hello", "Version": "7", "State": "Pending"})
     stub.add_response("get_function", state(State="Failed", StateReason="snapshot failed"))
-    with pytest.raises(DeployError, match=r"snapshot failed[\s\S]*not done: publish-version, create-alias"):
+    with pytest.raises(DeployError, match=r"snapshot failed[\s\S]*not done: publish-version, tag, create-alias"):
         deploy.apply(plan, session, clock=no_time())

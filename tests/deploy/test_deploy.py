@@ -47,7 +47,7 @@ def test_code_configuration_and_tags_change_one_by_one(stage: tuple[Session, Pro
     project.code("second")
     calls = Calls(session)
     assert project.deploy(session).version == "2"
-    assert calls.writes == ["UpdateFunctionCode", "TagResource", "PublishVersion", "UpdateAlias"]
+    assert calls.writes == ["UpdateFunctionCode", "PublishVersion", "TagResource", "UpdateAlias"]
     calls.sent.clear()
     project.definition |= {"MemorySize": 256, "Environment": {"Variables": {"KEY": "value"}}}
     assert project.deploy(session).version == "3"

@@ -85,6 +85,8 @@ def test_languages_differ() -> None:
 
 def test_paths_come_from_the_layout() -> None:
     found = build(CONFIG, Layout("/home/me/task", "/home/me/opt", "/scratch", "127.0.0.1:5"), STREAM)
+    assert found["TMPDIR"] == "/scratch"
+    assert "TMPDIR" not in build(CONFIG, LAMBDA, STREAM)
     assert found["LAMBDA_TASK_ROOT"] == "/home/me/task"
     assert found["PATH"].endswith(":/home/me/opt/bin")
     assert found["LD_LIBRARY_PATH"].endswith(":/home/me/task:/home/me/task/lib:/home/me/opt/lib")

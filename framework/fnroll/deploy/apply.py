@@ -2,25 +2,38 @@
 
 The executor is small: a table from the kind of a step to the method that does it. After each write to $LATEST the
 function is waited for and read again, and must be what was just sent: whoever changed it in between is not
-overwritten. A write that AWS refuses because the function moved (412) or is moving (409) stops the deploy; what was
-done and what was not is in the message, and the next run plans from what is there then.
+overwritten. A write that AWS refuses because the function is moving (409) is sent once more when that has ended and
+left everything as it was, or is left out if it brought just what was to be sent (our own write, its answer lost). Any
+other change, and a write on a RevisionId that is no longer the last (412), stops the deploy; what was done and what was
+not is in the message, and the next run plans from what is there then.
+
+AddPermission and RemovePermission carry no RevisionId: a statement is addressed by its Sid and ours are nobody else's,
+while a policy's RevisionId would stop the deploy for a statement that is none of its business.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from fnroll.aws import SYSTEM, Clock, Session
-from fnroll.aws.aliases import create_alias, move_alias
+from fnroll.aws.aliases import create_alias, get_alias, move_alias
 from fnroll.aws.errors import role_not_assumable
-from fnroll.aws.functions import FunctionState, create_function, tag, untag, update_code, update_configuration
+from fnroll.aws.functions import (
+    FunctionState,
+    create_function,
+    get_function,
+    tag,
+    untag,
+    update_code,
+    update_configuration,
+)
 from fnroll.aws.layers import publish_layer_version
 from fnroll.aws.urls import add_permission, create_url, remove_permission, update_url
 from fnroll.aws.versions import publish_version
 from fnroll.aws.waits import ACTIVE, UPDATED, wait_for
-from fnroll.deploy.desired import Desired, differences
+from fnroll.deploy.desired import RESETS, Desired, differences
 from fnroll.deploy.plan import Plan, Step, own_tags
 from fnroll.errors import AwsError, Conflict, DeployError, PreconditionFailed
 
@@ -60,21 +73,31 @@ def apply(plan: Plan, session: Session, report: Report = lambda _: None, *, cloc
         try:
             run.do(step)
         except AwsError as error:
-            raise _stopped(plan, number, error) from error
+            raise _stopped(run, number, error) from error
     return run.result()
 
 
-def _stopped(plan: Plan, number: int, error: AwsError) -> DeployError:
+def _stopped(run: _Run, number: int, error: AwsError) -> DeployError:
+    steps = run.plan.steps
     moved = isinstance(error, (Conflict, PreconditionFailed))
     why = "somebody else changed the function while this deploy ran" if moved else "the deploy stopped"
-    done = ", ".join(step.kind for step in plan.steps[:number]) or "nothing"
-    left = ", ".join(step.kind for step in plan.steps[number:])
-    served = plan.actual.alias.version if plan.actual.alias else "nothing"
+    seen = run.what_moved(steps[number]) if moved else ""
+    done = ", ".join(step.kind for step in steps[:number]) or "nothing"
+    left = ", ".join(step.kind for step in steps[number:])
     return DeployError(
-        f"{why}: {error.message}\n  done: {done}; not done: {left}; alias {plan.alias} serves {served} as before",
-        where=plan.desired.name,
+        f"{why}: {error.message}{seen}\n  done: {done}; not done: {left}; {run.serving()}",
+        where=run.desired.name,
         hint=error.hint or "run the deploy again: it goes on from what is there",
     )
+
+
+def _content(state: FunctionState) -> dict[str, Any]:
+    """What of a function does not change when an update ends: code and configuration, but no state and no revision."""
+    return {
+        key: value
+        for key, value in state.configuration.items()
+        if key != "RevisionId" and not key.startswith(("State", "LastUpdateStatus"))
+    }
 
 
 @dataclass(slots=True)
@@ -89,6 +112,7 @@ class _Run:
     layers: dict[str, str] = field(default_factory=dict)
     version: str | None = None
     url: str | None = None
+    aliased: bool = False
 
     def __post_init__(self) -> None:
         actual = self.plan.actual
@@ -129,6 +153,24 @@ class _Run:
             function_url=self.url,
         )
 
+    def serving(self) -> str:
+        """What the alias serves at this moment, in words."""
+        alias = self.plan.actual.alias
+        if self.aliased:
+            return f"alias {self.plan.alias} is new and serves {self.version}"
+        return f"alias {self.plan.alias} serves {alias.version if alias else 'nothing'} as before"
+
+    def what_moved(self, step: Step) -> str:
+        """What a step that was refused finds now, in words; "" if even that cannot be read."""
+        name, alias = self.desired.name, self.plan.alias
+        try:
+            if step.kind in ("create-alias", "move-alias"):
+                return f"\n  alias {alias} is at version {get_alias(self.session.control, name, alias).version} now"
+            modified = get_function(self.session.control, name).last_modified
+            return f"\n  {name} was last modified at {modified}; CloudTrail knows by whom" if modified else ""
+        except AwsError:
+            return ""
+
     # $LATEST
 
     def _publish_layer(self, step: Step) -> None:
@@ -150,24 +192,21 @@ class _Run:
     def _create_function(self, step: Step) -> None:
         desired = self.desired
         # Resets of blocks that are not there are for updates; CreateFunction takes what the file says and defaults.
-        configuration = {
-            key: value for key, value in desired.configuration.items() if key in desired.said or value not in ("", [])
-        }
-        for key in ("VpcConfig", "DeadLetterConfig", "Environment"):
-            if key not in desired.said:
-                configuration.pop(key, None)
+        configuration = dict(desired.configuration)
+        for key in RESETS.keys() - desired.said:
+            configuration.pop(key, None)
         request = {**desired.creation, **configuration, "Code": self._code(), "Tags": own_tags(desired)}
         if self._layer_arns():
             request["Layers"] = self._layer_arns()
         if desired.architectures is not None:
             request["Architectures"] = list(desired.architectures)
-        self._create_patiently(request)
+        self._with_a_new_role(lambda: create_function(self.session.control, desired.name, request))
         self._settle()
 
-    def _create_patiently(self, request: dict[str, Any]) -> None:
+    def _with_a_new_role(self, send: Callable[[], object]) -> None:
         for attempt in range(1, ROLE_TRIES + 1):
             try:
-                create_function(self.session.control, self.desired.name, request)
+                send()
                 return
             except AwsError as error:
                 if attempt == ROLE_TRIES or not role_not_assumable(error):
@@ -179,24 +218,55 @@ class _Run:
         request = self._code()
         if self.desired.architectures is not None:
             request["Architectures"] = list(self.desired.architectures)
-        update_code(self.session.control, self.desired.name, request, self._revision)
+        self._write(
+            lambda: update_code(self.session.control, self.desired.name, request, self._revision),
+            self._has_our_code,
+        )
         self._settle()
-        package = self.desired.package
         assert self.state is not None
-        if package is not None and self.state.code_sha256 != package.code_sha256:
+        if not self._has_our_code(self.state):
             raise PreconditionFailed(f"after our upload the code is {self.state.code_sha256}, which is not ours")
+
+    def _has_our_code(self, state: FunctionState) -> bool:
+        package, wanted = self.desired.package, self.desired.architectures
+        # Without a package the code lies on S3 or in a registry, and its hash is not known here.
+        return (package is None or state.code_sha256 == package.code_sha256) and wanted in (None, state.architectures)
 
     def _update_configuration(self, step: Step) -> None:
         request = dict(step.sends)
         if "Layers" in request:
             request["Layers"] = self._layer_arns()
-        update_configuration(self.session.control, self.desired.name, request, self._revision)
+        self._write(
+            lambda: update_configuration(self.session.control, self.desired.name, request, self._revision),
+            lambda state: not self._missing(request, state),
+        )
         self._settle()
         assert self.state is not None
-        other = differences(self.desired, self.state.configuration).keys() & request.keys()
-        if other or ("Layers" in request and list(self.state.layers) != request["Layers"]):
-            words = ", ".join(sorted(other)) or "Layers"
-            raise PreconditionFailed(f"after our update the configuration is not what we sent ({words})")
+        if missing := self._missing(request, self.state):
+            raise PreconditionFailed(f"after our update the configuration is not what we sent ({', '.join(missing)})")
+
+    def _missing(self, request: Mapping[str, Any], state: FunctionState) -> list[str]:
+        """The members of `request` that `state` does not have."""
+        missing = differences(self.desired, state.configuration).keys() & request.keys()
+        if "Layers" in request and list(state.layers) != request["Layers"]:
+            missing |= {"Layers"}
+        return sorted(missing)
+
+    def _write(self, send: Callable[[], object], done: Callable[[FunctionState], bool]) -> None:
+        """Send; where an update is running, wait for its end and send once more if it was no change of others."""
+        before = self.state
+        assert before is not None
+        try:
+            self._with_a_new_role(send)
+        except Conflict:
+            self.report(Event("wait", "an update is in progress"))
+            self._settle()
+            after = self.state
+            assert after is not None
+            if _content(after) == _content(before):
+                self._with_a_new_role(send)
+            elif not done(after):
+                raise
 
     def _settle(self) -> None:
         self.state = wait_for(
@@ -222,16 +292,17 @@ class _Run:
 
     def _publish_version(self, step: Step) -> None:
         assert self.state is not None
-        client, name = self.session.control, self.desired.name
-        published = publish_version(
-            client,
-            name,
-            code_sha256=self.state.code_sha256,
-            description=step.sends["Description"],
-            revision_id=self._revision,
-        )
-        self.version = published.version
-        wait_for(client, name, ACTIVE, qualifier=published.version, clock=self.clock, progress=self._waiting)
+        client, name, sha = self.session.control, self.desired.name, self.state.code_sha256
+        published: list[str] = []
+
+        def send() -> None:
+            description, revision = step.sends["Description"], self._revision
+            row = publish_version(client, name, code_sha256=sha, description=description, revision_id=revision)
+            published.append(row.version)
+
+        self._write(send, lambda _: False)
+        wait_for(client, name, ACTIVE, qualifier=published[0], clock=self.clock, progress=self._waiting)
+        self.version = published[0]
 
     # the URL
 
@@ -252,6 +323,7 @@ class _Run:
     def _create_alias(self, step: Step) -> None:
         assert self.version is not None
         create_alias(self.session.control, self.desired.name, self.plan.alias, self.version)
+        self.aliased = True
 
     def _move_alias(self, step: Step) -> None:
         alias = self.plan.actual.alias

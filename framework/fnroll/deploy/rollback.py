@@ -37,6 +37,13 @@ def target(alias: AliasState, versions: Sequence[FunctionState], to: str | None 
         if to == alias.version and not alias.weights:
             raise DeployError(f"alias {alias.name} serves version {to} already", where=alias.name)
         return Target(alias, to, True)
+    if alias.weights:
+        shares = ", ".join(f"{version} {share:.0%}" for version, share in alias.traffic.items())
+        raise DeployError(
+            f"alias {alias.name} splits its traffic ({shares}); which of them is the way back is not known",
+            where=alias.name,
+            hint="name the version that shall have all traffic with --version",
+        )
     now = existing.get(alias.version)
     recorded = previous_of(now.description) if now else None
     if recorded is not None and recorded in existing:

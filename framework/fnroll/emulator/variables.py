@@ -50,6 +50,9 @@ def _defaults(config: FunctionConfig, layout: Layout) -> Mapping[str, str]:
         "PATH": ":".join(path if own else ["/var/lang/bin", *path]),
         "LD_LIBRARY_PATH": ":".join(libraries if own else ["/var/lang/lib", *libraries]),
         **({} if own else _managed(config.runtime or "", layout)),
+        # Lambda sets no TMPDIR. Where a tier cannot give /tmp itself, it is the one way to the scratch directory that
+        # belongs to this environment and is removed with it.
+        **({} if layout.tmp == "/tmp" else {"TMPDIR": layout.tmp}),
     }
 
 
