@@ -23,7 +23,8 @@ while :; do
   id=$(tr -d '\\r' <"$tmp/head" | sed -n 's/^lambda-runtime-aws-request-id: //Ip')
   health=$(curl -sS "$AWS_ENDPOINT_URL/.fn/health")
   echo "a line of mine" >&2
-  curl -sS -o "$tmp/out" "$api/$id/response" -d "{\\"got\\":$event,\\"cloud\\":$health,\\"opt\\":\\"$(cat /opt/word)\\"}"
+  url="$api/$id/response"
+  curl -sS -o "$tmp/out" "$url" -d "{\\"got\\":$event,\\"cloud\\":$health,\\"opt\\":\\"$(cat /opt/word)\\"}"
 done
 """
 
