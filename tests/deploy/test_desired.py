@@ -14,12 +14,10 @@ from fnroll.deploy.desired import differences, has_mark, package_mark
 ROLE = "arn:aws:iam::000000000000:role/fn"
 VPC = {"SubnetIds": ["subnet-2", "subnet-1"], "SecurityGroupIds": ["sg-1"]}
 VPC_ANSWERED = {"SubnetIds": ["subnet-1", "subnet-2"], "SecurityGroupIds": ["sg-1"], "VpcId": "vpc-1"}
-JSON_LOG = {
-    "LogFormat": "JSON",
-    "ApplicationLogLevel": "INFO",
-    "SystemLogLevel": "INFO",
-    "LogGroup": "/aws/lambda/hello",
-}
+LEVELS = {"ApplicationLogLevel": "INFO", "SystemLogLevel": "INFO"}
+JSON_LOG = {"LogFormat": "JSON", "LogGroup": "/aws/lambda/hello", **LEVELS}
+ONE = {"Environment": {"Variables": {"AB": "1"}}}
+IMAGE = {"ImageConfigResponse": {"ImageConfig": {"Command": ["a"]}}}
 
 
 def wanted(tmp_path: Path, **members: Any) -> deploy.Desired:
@@ -46,7 +44,7 @@ def answered(desired: deploy.Desired, **changes: Any) -> dict[str, Any]:
         ({"Environment": {}}, {"Environment": {"Variables": {"LEFT": "1"}}}, ["Environment"]),
         (ONE, ONE, []),
         (
-            {"Environment": {"Variables": {"AB": "1"}}},
+            ONE,
             {"Environment": {"Variables": {"AB": "1", "C": ""}}},
             ["Environment"],
         ),
@@ -63,7 +61,7 @@ def answered(desired: deploy.Desired, **changes: Any) -> dict[str, Any]:
         ({"ImageConfig": {"Command": ["a"]}}, IMAGE, []),
         (
             {"ImageConfig": {"Command": ["b"]}},
-            {"ImageConfigResponse": {"ImageConfig": {"Command": ["a"]}}},
+            IMAGE,
             ["ImageConfig"],
         ),
         ({}, IMAGE, ["ImageConfig"]),
