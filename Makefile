@@ -15,7 +15,7 @@ help: ## list the targets
 $(BIN)/python:
 	@echo "making $(VENV)"
 	@.ci/venv $(VENV)
-	@$(PIP) install --quiet --upgrade pip
+	@$(PIP) install --quiet 'pip>=25.1'
 
 $(VENV)/.fn: pyproject.toml .ci/constraints.txt | $(BIN)/python
 	@echo "installing fn and its local cloud into $(VENV) (about a minute the first time)"
@@ -24,6 +24,7 @@ $(VENV)/.fn: pyproject.toml .ci/constraints.txt | $(BIN)/python
 
 $(VENV)/.dev: pyproject.toml .ci/constraints.txt $(VENV)/.fn
 	@echo "installing what the tests need"
+	@$(PIP) install --quiet 'pip>=25.1'
 	@$(PIP) install --quiet --constraint .ci/constraints.txt --group dev
 	@touch $@
 
