@@ -116,3 +116,12 @@ def test_no_secret_is_in_the_repr_of_a_plan(project: Project) -> None:
     found = plan(desired, as_deployed(desired), as_deployed(desired, "1"))
     assert kinds(found)[0] == "update-configuration"
     assert "s3cr3t" not in repr(found)
+
+
+def test_tags_of_aws_and_our_own_are_left_when_the_file_has_none(project: Project) -> None:
+    project.definition["Tags"] = {}
+    desired = project.desired()
+    latest = as_deployed(desired)
+    tags = {**(latest.tags or {}), "aws:cloudformation:stack-name": "x", "team": "gone"}
+    found = plan(desired, state_of(latest.configuration, tags), as_deployed(desired, "1"))
+    assert [(step.kind, step.sends) for step in found.steps] == [("untag", {"TagKeys": ["team"]})]
