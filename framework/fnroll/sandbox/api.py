@@ -27,7 +27,7 @@ from typing import Literal, Protocol
 
 from fnroll.errors import SandboxError
 
-Network = Literal["none", "host"]
+Network = Literal["none", "host", "nat"]
 Tier = Literal["auto", "linux", "process"]
 
 
@@ -67,11 +67,15 @@ class SandboxSpec:
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """How the program ended: exactly one of `status` and `signal` is set. `max_rss` in bytes, 0 if unknown."""
+    """How the program ended: exactly one of `status` and `signal` is set. `max_rss` in bytes, 0 if unknown.
+
+    `oom`: the sandbox had outgrown its memory limit, and that is why.
+    """
 
     status: int | None
     signal: int | None
     max_rss: int = 0
+    oom: bool = False
 
 
 @dataclass(frozen=True, slots=True)
