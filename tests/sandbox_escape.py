@@ -265,7 +265,7 @@ async def collect() -> dict[str, object]:
                 return Program((PYTHON, "-I", "-S", f"{layout.task}/probe.py"), env, layout.task)
 
             try:
-                sandbox = await host.create(SandboxSpec(program, task, tmp_mb=TMP_MB))
+                sandbox = await host.create(SandboxSpec(program, task, tmp_mb=TMP_MB, memory_mb=3008))
                 found = dict(json.loads(await line_of(sandbox)))
                 shell = SandboxSpec(lambda _: Program(("/bin/sh", "-c", "/bin/true; echo fine"), {}, "/"), task)
                 found["neighbour of the bomb"] = await text_of(await host.create(shell))

@@ -28,7 +28,7 @@ REFUSED: dict[str, set[str]] = {
     "read secret": ABSENT,
     "read secret by link": ABSENT,
     "read secret by ..": ABSENT,
-    "read secret by pid 1": ABSENT,
+    "read secret by pid 1": DENIED,
     **{
         f"read {path}": ABSENT
         for path in ("/root", "/home", "/etc/shadow", "/etc/ssh", "/etc/ssl/private", "/var/lib", "/sys/kernel",
@@ -84,7 +84,7 @@ FOUND: dict[str, object] = {
         "/usr",
         "/var/task",
     ],
-    "pids": ["1"],
+    "pids": ["1", "2"],
     "ids": [993, 993, 990, 990, []],
     "CapInh": 0,
     "CapPrm": 0,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import socket
 import struct
 import subprocess
 import sys
@@ -88,11 +89,18 @@ def test_lines_survive_the_channel(lines: list[list[str]]) -> None:
     assert channel.split(data + b"unfinished") == (lines, b"unfinished")
 
 
-@given(st.text(), st.lists(st.text()), st.dictionaries(st.text(), st.text()), st.integers(1, 10_240), st.booleans())
-def test_jobs_survive_the_channel(path: str, argv: list[str], env: dict[str, str], size: int, own: bool) -> None:
-    job = channel.Job(argv, path, env, "", own, path, path, size)
-    back = channel.decode_job(channel.encode_job(job))
+@given(st.text(), st.lists(st.text()), st.dictionaries(st.text(), st.text()), st.integers(1, 10_240))
+def test_messages_survive_the_channel(path: str, argv: list[str], env: dict[str, str], size: int) -> None:
+    job = channel.Job(path, path, "none", path, size, size, size)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        channel.send(ours, channel.encode(["sandbox", channel.packed(job), [argv, path, env]]))  # type: ignore[arg-type]
+        message = channel.receive_message(theirs)  # type: ignore[arg-type]
+    assert message is not None
+    kind, packed, program = message[0]
+    back = channel.unpacked(packed)
     assert all(getattr(job, name) == getattr(back, name) for name in channel.Job.__slots__)
+    assert (kind, program) == ("sandbox", [argv, path, env])
 
 
 @pytest.mark.parametrize("word", ["a\tb", "a\nb", "a\r\nb"])
@@ -101,10 +109,10 @@ def test_a_word_cannot_break_a_line(word: str) -> None:
 
 
 def test_a_failed_step_is_told_in_full() -> None:
-    error = step_failed(["failed", "exec", str(errno.EACCES), "Permission denied", "/var/task/bootstrap"])
+    error = step_failed(["0", "exec", str(errno.EACCES), "Permission denied", "/var/task/bootstrap"])
     assert (error.step, error.errno, error.where) == ("exec", errno.EACCES, "/var/task/bootstrap")
     assert "chmod +x" in str(error)
-    assert step_failed(["failed", "scratch", "0", "ValueError: odd"]).where is None
+    assert step_failed(["0", "scratch", "0", "ValueError: odd"]).where is None
 
 
 FAILED = StepFailed("step own mounts", step="own mounts", errno=errno.EPERM)
@@ -133,8 +141,10 @@ def test_mend(failure: StepFailed, around: Surroundings, expected: str) -> None:
 
 
 def test_a_lost_process_limit_and_lost_daemons_are_named() -> None:
-    assert "process limit" not in {item.what for item in missing.of_linux(own_users=True)}
-    assert "process limit" in {item.what for item in missing.of_linux(own_users=False)}
+    refused = {"pids": "read-only", "memory": "read-only"}
+    assert {item.what for item in missing.of_linux(True, refused)} == {"memory limit"}
+    assert {item.what for item in missing.of_linux(False, refused)} == {"memory limit", "process limit"}
+    assert missing.of_linux(False, {}) == ()
     assert "daemons" in {item.what for item in missing.of_process("darwin")}
     assert "daemons" not in {item.what for item in missing.of_process("linux")}
 
@@ -143,10 +153,12 @@ def test_a_lost_process_limit_and_lost_daemons_are_named() -> None:
     ("heading", "steps"),
     [
         ("Preparing the ground", rootfs.PREPARE),
-        ("Entering a linux sandbox", enter.ENTER),
-        ("Entering a process sandbox", supervise.ENTER),
+        ("Ahead of the job", enter.AHEAD),
+        ("With the job", enter.ENTER),
+        ("Starting a program", enter.PROGRAM),
+        ("Starting a program without namespaces", supervise.PROCESS),
     ],
-    ids=["prepare", "linux", "process"],
+    ids=["prepare", "ahead", "job", "program", "process"],
 )
 def test_the_page_lists_the_steps_of_the_code(heading: str, steps: tuple[tuple[str, object], ...]) -> None:
     page = (ROOT / "docs" / "sandbox.md").read_text()
@@ -157,7 +169,7 @@ def test_the_page_lists_the_steps_of_the_code(heading: str, steps: tuple[tuple[s
 def test_the_fork_server_stays_small() -> None:
     """Each of these would be paid for at every start and in every fork."""
     code = "import sys; sys.path.insert(0, sys.argv[1]); import fnroll.sandbox.{}; print(*sys.modules)"
-    for module in ("forkserver", "enter"):
+    for module in ("forkserver", "init", "cgroups"):
         done = subprocess.run(
             [sys.executable, "-I", "-S", "-c", code.format(module), str(ROOT / "framework")],
             capture_output=True,

@@ -7,18 +7,22 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Literal
+
     from fnroll.sandbox.api import SandboxHost, Tier, Verdict
 
 
-async def open_host(tier: Tier = "auto") -> SandboxHost:
+async def open_host(tier: Tier = "auto", *, rootfs: Path | Literal["empty"] | None = None) -> SandboxHost:
     """A host of `tier`; "auto" takes `linux` where one complete canary sandbox works, else `process`.
 
-    On such a fall-back the first entry of `missing` says which step was refused and what would mend it. Raises
-    SandboxError where "linux" was asked for and cannot be had.
+    On such a fall-back the first entry of `missing` says which step was refused and what would mend it. `rootfs`: the
+    directory that a sandbox sees as its system instead of this machine's, or "empty" for nothing but code and layers;
+    it takes the linux tier. Raises SandboxError where "linux" was asked for and cannot be had.
     """
     from fnroll.sandbox import host
 
-    return await host.open_host(tier)
+    return await host.open_host(tier, "" if rootfs is None else str(rootfs))
 
 
 async def diagnose() -> tuple[Verdict, ...]:

@@ -54,15 +54,25 @@ class Program:
 class SandboxSpec:
     """One sandbox to make. `task` and `opt` are host directories, read-only inside; sizes are in MiB.
 
-    `program` is asked once, with the layout that the tier gives.
+    `program` is asked once, with the layout that the tier gives; None: make the sandbox, start nothing yet. `scratch`:
+    a /tmp that outlives this sandbox; None: one of its own. `limits` False: neither memory nor CPU is limited.
     """
 
-    program: Callable[[Layout], Program]
+    program: Callable[[Layout], Program] | None
     task: Path
     opt: Path | None = None
     tmp_mb: int = 512
     memory_mb: int = 128
     network: Network = "none"
+    scratch: Scratch | None = None
+    limits: bool = True
+
+
+class Scratch(Protocol):
+    """A /tmp, from `SandboxHost.scratch`. One sandbox at a time uses it."""
+
+    async def close(self) -> None:
+        """Forget it: what lies in it is gone once no sandbox uses it. Idempotent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +119,27 @@ class StepFailed(SandboxError):
         self.errno = errno
 
 
-class Sandbox(Protocol):
-    """One running sandbox. Not thread-safe: it belongs to the event loop that created it."""
+class Process(Protocol):
+    """One program in a sandbox."""
+
+    @property
+    def output(self) -> int:
+        """Read end (non-blocking) of the one pipe that is its stdout and stderr. Closed with the sandbox."""
+
+    async def wait(self) -> Exit:
+        """Until the program has ended. May be awaited by several tasks, and again later."""
+
+    def send_signal(self, number: int) -> None:
+        """To this program alone. No error once it has ended."""
+
+
+class Sandbox(Process, Protocol):
+    """One running sandbox; as a Process it is its first program. Not thread-safe: it belongs to the event loop that
+    created it."""
 
     @property
     def pid(self) -> int:
-        """The program's pid as the host sees it."""
+        """The process that everything in the sandbox descends from, as the host sees it."""
 
     @property
     def layout(self) -> Layout: ...
@@ -123,17 +148,20 @@ class Sandbox(Protocol):
     def listener(self) -> socket.socket:
         """A listening, non-blocking socket: serve the Runtime API on it. Closed by `close()`."""
 
-    @property
-    def output(self) -> int:
-        """Read end (non-blocking) of the one pipe that is the program's stdout and stderr. Closed by `close()`."""
+    async def start(self, program: Program) -> Process:
+        """One more program in the same sandbox. Raises StepFailed; the sandbox lives on then."""
 
-    async def wait(self) -> Exit:
-        """Until the program has ended. May be awaited by several tasks, and again later."""
+    async def dial(self, port: int) -> socket.socket:
+        """A non-blocking connection to `port` inside the sandbox. Raises OSError where nobody listens."""
+
+    def share_cpu(self) -> None:
+        """From now on the function gets the CPU share of its memory size; until then, whole CPUs. Idempotent."""
 
     def memory_peak(self) -> int:
-        """Highest resident size so far of the whole tree, in bytes; 0 if it cannot be known (not Linux).
+        """The most memory that the whole tree has used at a time, in bytes; 0 if it cannot be known (not Linux).
 
-        The sum of each living process's own peak, never falling; shared pages count once for each process.
+        By control group, without what lies in /tmp; without one, the sum of each living process's own peak (shared
+        pages count once for each). Never falls.
         """
 
     def freeze(self) -> None:
@@ -143,8 +171,7 @@ class Sandbox(Protocol):
         """Undo `freeze`. Idempotent."""
 
     def terminate(self) -> None:
-        """SIGTERM to the program. In the linux tier the program is its namespace's first process, and the kernel
-        drops a SIGTERM that such a process has no handler for: follow up with `kill`."""
+        """SIGTERM to the first program."""
 
     def kill(self) -> None:
         """SIGKILL to every process of the tree. Idempotent."""
@@ -164,6 +191,9 @@ class SandboxHost(Protocol):
 
     async def create(self, spec: SandboxSpec) -> Sandbox:
         """Raises SandboxError with the step that failed; nothing is left behind then."""
+
+    async def scratch(self, size_mb: int) -> Scratch:
+        """A /tmp of so many MiB for sandboxes of this host. Raises SandboxError."""
 
     async def close(self) -> None:
         """Close every sandbox, then the host. Idempotent."""

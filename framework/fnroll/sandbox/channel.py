@@ -1,13 +1,14 @@
-"""What passes between a host and its fork server, and nothing else: jobs down, lines of words up.
+"""What passes between a host, its fork server and the sandboxes' inits: messages down, lines of words up.
 
-Down the control socket goes a `Job`, length-prefixed, with its descriptors. Up come lines of tab-separated words; a
+A message is a list of plain values, length-prefixed, with its descriptors. Up come lines of tab-separated words; a
 line that carries descriptors is one message. The sockets are:
 
-- control, one a host: jobs; the server's first line is `ready` or `failed`. Its end means: kill everything and exit.
-- status, one a sandbox, held by the process on its way in: `listening` (with the listener), then `exec` or `failed`.
-  It closes on exec, so its end after `exec` says that the program runs.
-- life, one a sandbox, held by whoever waits for the program: `pid`, then `exit`, then `gone` (all is released). When
-  the host's end closes, the sandbox is killed; that is what makes the host's death everybody's.
+- control, one a host: down `sandbox` (a `Job`, with the life socket and the output pipe), `scratch` and `drop`. The
+  server's first line is `ready` or `failed`. Its end means: kill everything and exit.
+- life, one a sandbox. Down, to its init: `start`, `signal`, `dial`, and in the tiers without namespaces `freeze` and
+  `thaw`. Up, from the fork server: `pid`, `oom`, and `gone` (all is released); from the init: `listening`, then
+  `failed` or `ready`, and for each program `started` or `failed`, and `exit`. When the host's end closes, the sandbox
+  is killed; that is what makes the host's death everybody's.
 
 marshal is used because both ends are the same interpreter and it costs no import. `_socket` instead of `socket`: see
 syscalls.py. All sockets are streams, since macOS has no sequenced packets.
@@ -23,7 +24,8 @@ import struct
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
+    from typing import Any
 
 _LENGTH = struct.Struct("!I")
 _MAX_DESCRIPTORS = 4
@@ -34,39 +36,30 @@ _SEND_FLAGS: int = getattr(_socket, "MSG_NOSIGNAL", 0)
 class Job:
     """One sandbox to make, as plain values.
 
-    `task` and `opt` are host paths ("" for none). `tmp` is the directory to delete afterwards in the process tier and
-    "" in the linux tier; `own_network` and `tmp_mb` speak to the linux tier alone.
+    `task` and `opt` are host paths ("" for none). `tmp` is the directory to delete afterwards in the tiers without
+    namespaces; `scratch` the key of a /tmp that outlives the sandbox (0: none), `memory_mb` 0 for no limits.
     """
 
-    __slots__ = ("argv", "cwd", "env", "opt", "own_network", "task", "tmp", "tmp_mb")
+    __slots__ = ("memory_mb", "network", "opt", "scratch", "task", "tmp", "tmp_mb")
 
     def __init__(
-        self,
-        argv: Sequence[str],
-        cwd: str,
-        env: Mapping[str, str],
-        opt: str,
-        own_network: bool,
-        task: str,
-        tmp: str,
-        tmp_mb: int,
+        self, task: str, opt: str, network: str, tmp: str, tmp_mb: int, scratch: int = 0, memory_mb: int = 0
     ) -> None:
-        self.argv = list(argv)
-        self.cwd = cwd
-        self.env = dict(env)
-        self.opt = opt
-        self.own_network = own_network
         self.task = task
+        self.opt = opt
+        self.network = network
         self.tmp = tmp
         self.tmp_mb = tmp_mb
+        self.scratch = scratch
+        self.memory_mb = memory_mb
 
 
-def encode_job(job: Job) -> bytes:
-    return marshal.dumps([getattr(job, name) for name in Job.__slots__])
+def packed(job: Job) -> list[object]:
+    return [getattr(job, name) for name in ("task", "opt", "network", "tmp", "tmp_mb", "scratch", "memory_mb")]
 
 
-def decode_job(data: bytes) -> Job:
-    return Job(*marshal.loads(data))
+def unpacked(values: list[Any]) -> Job:
+    return Job(*values)
 
 
 def send(sock: _socket.socket, data: bytes, descriptors: Sequence[int] = ()) -> None:
@@ -90,13 +83,14 @@ def receive(sock: _socket.socket, size: int) -> tuple[bytes, list[int]]:
     return data, descriptors
 
 
-def send_job(sock: _socket.socket, job: Job, descriptors: Sequence[int]) -> None:
-    data = encode_job(job)
-    send(sock, _LENGTH.pack(len(data)) + data, descriptors)
+def encode(values: Sequence[object]) -> bytes:
+    """A message: marshalled, with its length before it."""
+    data = marshal.dumps(list(values))
+    return _LENGTH.pack(len(data)) + data
 
 
-def receive_job(sock: _socket.socket) -> tuple[Job, list[int]] | None:
-    """The next job and its descriptors, or None when the host has gone. Blocks."""
+def receive_message(sock: _socket.socket) -> tuple[list[Any], list[int]] | None:
+    """The next message and its descriptors, or None when the other end has gone. Blocks."""
     head, descriptors = receive(sock, _LENGTH.size)
     while head and len(head) < _LENGTH.size:
         more = sock.recv(_LENGTH.size - len(head))
@@ -111,7 +105,7 @@ def receive_job(sock: _socket.socket) -> tuple[Job, list[int]] | None:
         if not more:
             return None
         data += more
-    return decode_job(data), descriptors
+    return marshal.loads(data), descriptors
 
 
 def line(words: Iterable[object]) -> bytes:

@@ -1,7 +1,9 @@
-"""The way into a `linux` sandbox: from a process fresh out of clone to the program's first instruction.
+"""The way into a `linux` sandbox: from a process fresh out of clone to a program's first instruction.
 
-`ENTER` is the whole of it, in order; docs/sandbox.md lists the same steps with the reason for each one's place. It runs
-once a sandbox and is most of what creation costs, so: no text-mode files, no imports, no lists of what could be a call.
+Three tuples of steps: `AHEAD` is taken before there is a job, `ENTER` with the job, both by the sandbox's init;
+`PROGRAM` by each program's own process. docs/sandbox.md lists the same steps with the reason for each one's place. They
+run once a sandbox and are most of what creation costs, so: no text-mode files, no imports, no lists of what could be a
+call.
 """
 
 # pathlib would double the fork server's start-up time.
@@ -15,75 +17,61 @@ import resource
 import struct
 
 from fnroll.sandbox import channel, rootfs, seccomp, steps, syscalls
+from fnroll.sandbox.cgroups import PROCESSES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from fnroll.sandbox.steps import Entry, Step
+    from collections.abc import Callable
 
-NAMESPACES = (
-    syscalls.CLONE_NEWNS
-    | syscalls.CLONE_NEWPID
-    | syscalls.CLONE_NEWIPC
-    | syscalls.CLONE_NEWUTS
-    | syscalls.CLONE_NEWCGROUP
-)
-PROCESSES = 1024
+    from fnroll.sandbox.cgroups import Lease
+    from fnroll.sandbox.rootfs import Ground
+    from fnroll.sandbox.steps import Step
+
+    InsideStep = tuple[str, Callable[["Inside"], None]]
+
+NAMESPACES = syscalls.CLONE_NEWNS | syscalls.CLONE_NEWPID | syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWUTS
 FILTER = seccomp.program(syscalls.MACHINE) if syscalls.supported() else b""
 
 _SHOWN = syscalls.MS_RDONLY | syscalls.MS_NOSUID | syscalls.MS_NODEV
-_BLOCKS_PER_INODE = 64
-"""Files that /tmp may hold for each MiB of its size: one for 16 KiB, as ext4 is made by default."""
-
 _ACK_REQUEST, _CREATE, _NEW_LINK, _NEW_ADDRESS = 0x5, 0x600, 16, 20
 _LOOPBACK_INDEX, _UP, _SCOPE_HOST = 1, 1, 254
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2
 
 
-def task(entry: Entry) -> None:
-    syscalls.bind(entry.job.task, f"{rootfs.ROOT}/var/task", _SHOWN)
+class Inside:
+    """What the steps of one sandbox share. `job` comes after `AHEAD`; `scratch` is a detached /tmp, or -1."""
+
+    __slots__ = ("ground", "job", "lease", "listener", "own_network", "scratch")
+
+    job: channel.Job
+
+    def __init__(self, ground: Ground, lease: Lease | None, own_network: bool) -> None:
+        self.ground = ground
+        self.lease = lease
+        self.own_network = own_network
+        self.listener: _socket.socket | None = None
+        self.scratch = -1
 
 
-def layers(entry: Entry) -> None:
-    if entry.job.opt:
-        syscalls.bind(entry.job.opt, f"{rootfs.ROOT}/opt", _SHOWN)
+def groups(inside: Inside) -> None:
+    """First into the control groups, then into a namespace of them: so they are its root, and their path is hidden."""
+    if inside.lease is not None:
+        inside.lease.join()
+    syscalls.unshare(syscalls.CLONE_NEWCGROUP)
 
 
-def scratch(entry: Entry) -> None:
-    size = entry.job.tmp_mb
-    syscalls.mount(
-        "tmp",
-        f"{rootfs.ROOT}/tmp",
-        "tmpfs",
-        syscalls.MS_NOSUID | syscalls.MS_NODEV,
-        f"size={size}m,nr_inodes={size * _BLOCKS_PER_INODE},mode=1777",
-    )
-
-
-def processes(_: Entry) -> None:
+def processes(_: Inside) -> None:
     flags = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
     syscalls.mount("proc", f"{rootfs.ROOT}/proc", "proc", flags)
 
 
-def resolver(entry: Entry) -> None:
-    if not entry.job.own_network:
-        for name in rootfs.HOST_NETWORK_FILES:
-            if os.path.exists(f"/{name}"):
-                syscalls.bind(f"/{name}", f"{rootfs.ROOT}/{name}", _SHOWN)
-
-
-def root(_: Entry) -> None:
-    os.chdir(rootfs.ROOT)
-    syscalls.pivot_root_here()
-    os.chdir("/")
-
-
-def name(_: Entry) -> None:
+def name(_: Inside) -> None:
     syscalls.sethostname(rootfs.HOST_NAME)
 
 
-def network(entry: Entry) -> None:
-    """Loopback up, the API's address on it, and the listener out to the host, in one socket each."""
-    if not entry.job.own_network:
+def network(inside: Inside) -> None:
+    """Loopback up, the API's address on it, and the listener, in one socket each."""
+    if not inside.own_network:
         return
     link = struct.pack("=BxHiII", 0, 0, _LOOPBACK_INDEX, _UP, _UP)
     packed = bytes(int(part) for part in rootfs.API_ADDRESS.split("."))
@@ -96,54 +84,96 @@ def network(entry: Entry) -> None:
         if code:
             raise OSError(code, os.strerror(code), "netlink")
     wire.close()
-    listener = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC, 0)
-    listener.bind((rootfs.API_ADDRESS, rootfs.API_PORT))
-    listener.listen(128)
-    channel.send(entry.status, channel.line(("listening",)), (listener.fileno(),))
-    listener.close()
+    inside.listener = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC, 0)
+    inside.listener.bind((rootfs.API_ADDRESS, rootfs.API_PORT))
+    inside.listener.listen(1024)
 
 
-def identity(entry: Entry) -> None:
-    """The output pipe is given to the program's user first: else /dev/stdout could not be opened again."""
-    if entry.privileged:
-        os.fchown(entry.output, rootfs.UID, rootfs.GID)
-    rootfs.become(entry.privileged)
+def task(inside: Inside) -> None:
+    syscalls.bind(inside.job.task, f"{rootfs.ROOT}/var/task", _SHOWN)
 
 
-def own_users(entry: Entry) -> None:
-    """Counted apart, the process limit is Lambda's; shared by all sandboxes it would be a trap, so then none is set."""
-    if entry.own_users:
+def layers(inside: Inside) -> None:
+    if inside.job.opt:
+        syscalls.bind(inside.job.opt, f"{rootfs.ROOT}/opt", _SHOWN)
+
+
+def scratch(inside: Inside) -> None:
+    if inside.scratch >= 0:
+        syscalls.attach(inside.scratch, f"{rootfs.ROOT}/tmp")
+        os.close(inside.scratch)
+    else:
+        rootfs.mount_scratch(f"{rootfs.ROOT}/tmp", inside.job.tmp_mb)
+
+
+def resolver(inside: Inside) -> None:
+    if inside.job.network == "host":
+        for path in rootfs.HOST_NETWORK_FILES:
+            if os.path.exists(f"/{path}"):
+                syscalls.bind(f"/{path}", f"{rootfs.ROOT}/{path}", _SHOWN)
+
+
+def root(_: Inside) -> None:
+    os.chdir(rootfs.ROOT)
+    syscalls.pivot_root_here()
+    os.chdir("/")
+
+
+def identity(inside: Inside) -> None:
+    rootfs.become(inside.ground.privileged)
+
+
+def own_users(inside: Inside) -> None:
+    """Without a group that counts processes, a user namespace does: counted apart, the limit is Lambda's; shared by
+    all sandboxes it would be a trap, so then none is set."""
+    if inside.ground.counted:
+        return
+    if inside.ground.own_users:
         rootfs.alone()
-        steps.lower(resource.RLIMIT_NPROC, PROCESSES, PROCESSES)
+        steps.lower(resource.RLIMIT_NPROC, PROCESSES + 1, PROCESSES + 1)
 
 
-def capabilities(_: Entry) -> None:
+def capabilities(_: Inside) -> None:
     syscalls.drop_capabilities()
 
 
-def system_calls(_: Entry) -> None:
+def unseen(_: Inside) -> None:
+    """No process of the function, which is the same user, may look into this one. exec ends that for programs."""
+    syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
+
+
+def system_calls(_: Inside) -> None:
     syscalls.install_filter(FILTER)
 
 
-ENTER: tuple[Step, ...] = (
+AHEAD: tuple[InsideStep, ...] = (
     ("early leash", steps.leash),
-    ("task", task),
-    ("layers", layers),
-    ("scratch", scratch),
+    ("control groups", groups),
     ("processes", processes),
-    ("resolver", resolver),
-    ("root", root),
     ("host name", name),
     ("network", network),
     ("limits", steps.limits),
-    ("streams", steps.streams),
     ("session", steps.session),
+)
+
+ENTER: tuple[InsideStep, ...] = (
+    ("task", task),
+    ("layers", layers),
+    ("scratch", scratch),
+    ("resolver", resolver),
+    ("root", root),
     ("identity", identity),
     ("own users", own_users),
     ("capabilities", capabilities),
     ("leash", steps.leash),
+    ("unseen", unseen),
     ("no new privileges", steps.no_new_privileges),
     ("system calls", system_calls),
+)
+
+PROGRAM: tuple[Step, ...] = (
+    ("streams", steps.streams),
+    ("session", steps.session),
     ("descriptors", steps.descriptors),
     ("working directory", steps.working_directory),
     ("exec", steps.execute),

@@ -18,13 +18,19 @@ from pathlib import Path
 
 from fnroll.errors import SandboxError
 from fnroll.sandbox import channel, missing
-from fnroll.sandbox.api import Layout, Missing, Program, SandboxSpec, StepFailed, Tier, Verdict
+from fnroll.sandbox.api import Layout, Missing, Program, SandboxSpec, Scratch, StepFailed, Tier, Verdict
+from fnroll.sandbox.limits import Places
 from fnroll.sandbox.rootfs import API_ADDRESS, API_PORT
-from fnroll.sandbox.running import Lines, LinuxSandbox, ProcessSandbox, Running, step_failed
+from fnroll.sandbox.running import Lines, Running, step_failed, words_of
+from fnroll.sandbox.scratch import DirectoryScratch, MountedScratch
+from fnroll.sandbox.tiers import LinuxSandbox, ProcessSandbox, give_output
 
 _BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from fnroll.sandbox.forkserver import main; main(sys.argv[2:])"
 _INHERITED = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 """All of the caller's environment that the fork server gets: what its own Python may need to start."""
+
+TIERS = ("linux", "process")
+"""Strongest first."""
 
 _AT_ONCE = 16
 """Jobs under way. The fork server takes one at a time; more in its socket could only block the event loop."""
@@ -36,7 +42,7 @@ class _Place:
 
     layout: Layout
     listener: socket.socket | None
-    scratch: Path | None
+    own: Path | None
 
 
 class Host:
@@ -49,18 +55,21 @@ class Host:
         self._missing: tuple[Missing, ...] = ()
         self._running: set[Running] = set()
         self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._places = Places()
+        self._scratches = 0
         self._closed = False
 
     @classmethod
-    async def start(cls, tier: str) -> Host:
-        """Raises StepFailed where the tier's ground cannot be laid."""
+    async def start(cls, tier: str, root: str = "") -> Host:
+        """`root`: what a linux sandbox shows as its system: "" (this machine's /usr), "empty", or a directory. Raises
+        StepFailed where the tier's ground cannot be laid."""
         if tier == "linux" and sys.platform != "linux":
             raise StepFailed(f"step machine: {sys.platform} has no namespaces", step="machine", errno=0)
         if not sys.executable:
             raise SandboxError("this Python does not know its own path, so it cannot start the fork server")
         ours, theirs = socket.socketpair()
         package_root = str(Path(__file__).resolve().parents[2])
-        arguments = [package_root, tier, str(theirs.fileno()), str(os.getpid())]
+        arguments = [package_root, tier, str(theirs.fileno()), str(os.getpid()), root]
         try:
             server = subprocess.Popen(
                 [sys.executable, "-I", "-S", "-X", "utf8", "-c", _BOOT, *arguments],
@@ -83,7 +92,11 @@ class Host:
         except BaseException:
             await host.close()
             raise
-        host._missing = missing.of_linux(words[1:] == ["1"]) if tier == "linux" else missing.of_process()
+        if tier == "linux":
+            host._places = Places(words[2:])
+            host._missing = missing.of_linux(words[1] == "1", host._places.refused)
+        else:
+            host._missing = missing.of_process()
         return host
 
     async def _first_words(self) -> list[str]:
@@ -129,76 +142,93 @@ class Host:
             self._running.add(sandbox)
             sandbox.on_closed = self._running.discard
             try:
-                await sandbox.started()
+                await sandbox.ready()
             except asyncio.CancelledError:
                 await sandbox.close()
                 raise
             return sandbox
 
+    async def scratch(self, size_mb: int) -> Scratch:
+        if self._tier == "linux":
+            self._scratches += 1
+            self._tell("scratch", self._scratches, size_mb)
+            return MountedScratch(self._scratches, lambda key: self._tell("drop", key))
+        try:
+            return DirectoryScratch(Path(tempfile.mkdtemp(prefix="fn-scratch-")))
+        except OSError as error:
+            raise SandboxError(f"no place for a /tmp: {error.strerror}", where=error.filename) from error
+
+    def _tell(self, *words: object) -> None:
+        if self._closed:
+            return
+        try:
+            channel.send(self._control, channel.encode(words))
+        except OSError as error:
+            raise SandboxError(f"the fork server cannot be reached: {error.strerror}") from error
+
     def _place(self, spec: SandboxSpec) -> _Place:
         for directory in (spec.task, spec.opt):
             if directory is not None and not directory.is_dir():
                 raise SandboxError("no such directory, so it cannot be shown to a function", where=str(directory))
-        listener, scratch, api = None, None, f"{API_ADDRESS}:{API_PORT}"
-        if self._tier == "process" or spec.network == "host":
+        listener, own, api = None, None, f"{API_ADDRESS}:{API_PORT}"
+        if self._tier != "linux" or spec.network == "host":
             listener = socket.create_server(("127.0.0.1", 0), backlog=128)
             listener.setblocking(False)
             api = f"127.0.0.1:{listener.getsockname()[1]}"
         if self._tier == "linux":
             return _Place(Layout("/var/task", "/opt", "/tmp", api), listener, None)
         try:
-            scratch = Path(tempfile.mkdtemp(prefix="fn-sandbox-"))
+            own = Path(tempfile.mkdtemp(prefix="fn-sandbox-"))
             for name in ("tmp", "opt"):
-                (scratch / name).mkdir()
+                (own / name).mkdir()
         except OSError:
-            _discard(listener, scratch)
+            _discard(listener, own)
             raise
-        opt = spec.opt.resolve() if spec.opt else scratch / "opt"
-        return _Place(Layout(str(spec.task.resolve()), str(opt), str(scratch / "tmp"), api), listener, scratch)
+        opt = spec.opt.resolve() if spec.opt else own / "opt"
+        tmp = spec.scratch.path if isinstance(spec.scratch, DirectoryScratch) else own / "tmp"
+        return _Place(Layout(str(spec.task.resolve()), str(opt), str(tmp), api), listener, own)
 
     def _send(self, spec: SandboxSpec, place: _Place) -> Running:
         """Hand the job over; on any failure nothing is open and nothing lies on the disk."""
         mine: list[socket.socket | int] = []
         theirs: list[socket.socket | int] = []
         try:
-            program = spec.program(place.layout)
-            job = self._job(spec, program, place)
+            program = words_of(spec.program(place.layout)) if spec.program is not None else None
+            message = channel.encode(["sandbox", channel.packed(self._job(spec, place)), program])
+            life, their_life = socket.socketpair()
+            mine.append(life)
+            theirs.append(their_life)
             output, write_end = os.pipe()
             mine.append(output)
             theirs.append(write_end)
             os.set_blocking(output, False)
-            pairs = []
-            for _ in range(2):
-                our_end, their_end = socket.socketpair()
-                mine.append(our_end)
-                theirs.append(their_end)
-                pairs.append(our_end)
-            descriptors = [end if isinstance(end, int) else end.fileno() for end in theirs]
-            channel.send_job(self._control, job, descriptors)
+            if self._tier == "linux":
+                give_output(write_end)
+            channel.send(self._control, message, [their_life.fileno(), write_end])
         except BaseException as error:
             _close(mine)
-            _discard(place.listener, place.scratch)
+            _discard(place.listener, place.own)
             if isinstance(error, OSError):
                 raise SandboxError(f"the fork server cannot be reached: {error.strerror}") from error
             raise
         finally:
             _close(theirs)
-        if self._tier == "linux":
-            return LinuxSandbox(place.layout, place.listener, output, *pairs)
-        sandbox = ProcessSandbox(place.layout, place.listener, output, *pairs)
-        sandbox.scratch = place.scratch
+        memory_mb = spec.memory_mb if spec.limits else 0
+        if self._tier != "linux":
+            return ProcessSandbox(place.layout, place.listener, output, life, memory_mb=memory_mb, own=place.own)
+        sandbox = LinuxSandbox(place.layout, place.listener, output, life, memory_mb=memory_mb)
+        sandbox.places = self._places
         return sandbox
 
-    def _job(self, spec: SandboxSpec, program: Program, place: _Place) -> channel.Job:
+    def _job(self, spec: SandboxSpec, place: _Place) -> channel.Job:
         return channel.Job(
-            argv=program.argv,
-            cwd=program.cwd,
-            env=program.env,
-            opt=str(spec.opt.resolve()) if spec.opt else "",
-            own_network=place.listener is None,
             task=str(spec.task.resolve()),
-            tmp=str(place.scratch) if place.scratch else "",
+            opt=str(spec.opt.resolve()) if spec.opt else "",
+            network=spec.network,
+            tmp=str(place.own) if place.own else "",
             tmp_mb=spec.tmp_mb,
+            scratch=spec.scratch.key if isinstance(spec.scratch, MountedScratch) else 0,
+            memory_mb=spec.memory_mb if spec.limits else 0,
         )
 
     async def close(self) -> None:
@@ -228,24 +258,24 @@ def _close(ends: list[socket.socket | int]) -> None:
             end.close()
 
 
-def _discard(listener: socket.socket | None, scratch: Path | None) -> None:
+def _discard(listener: socket.socket | None, own: Path | None) -> None:
     if listener is not None:
         listener.close()
-    if scratch is not None:
-        for directory in (scratch / "tmp", scratch / "opt", scratch):
+    if own is not None:
+        for directory in (own / "tmp", own / "opt", own):
             with contextlib.suppress(OSError):
                 directory.rmdir()
 
 
-async def open_host(tier: Tier) -> Host:
+async def open_host(tier: Tier, root: str = "") -> Host:
     """See `fnroll.sandbox.open_host`."""
-    if tier == "process":
+    if tier == "process" and not root:
         return await Host.start("process")
     try:
-        return await _open_linux()
+        return await _open_linux(root)
     except StepFailed as failure:
         reason = missing.isolation(failure, missing.surroundings())
-        if tier == "linux":
+        if tier != "auto" or root:
             raise StepFailed(
                 f"this machine does not give the linux sandbox: {failure.message}",
                 step=failure.step,
@@ -258,10 +288,11 @@ async def open_host(tier: Tier) -> Host:
     return host
 
 
-async def _open_linux() -> Host:
-    host = await Host.start("linux")
+async def _open_linux(root: str = "") -> Host:
+    host = await Host.start("linux", root)
     try:
-        await host.canary()
+        if not root:  # another root need not hold a shell
+            await host.canary()
     except BaseException:
         await host.close()
         raise
@@ -271,9 +302,9 @@ async def _open_linux() -> Host:
 async def diagnose() -> tuple[Verdict, ...]:
     """See `fnroll.sandbox.diagnose`."""
     verdicts = []
-    for tier, opening in (("linux", _open_linux), ("process", lambda: Host.start("process"))):
+    for tier in TIERS:
         try:
-            host = await opening()
+            host = await (_open_linux() if tier == "linux" else Host.start(tier))
         except StepFailed as failure:
             verdicts.append(Verdict(tier, missing.isolation(failure, missing.surroundings()), ()))
         except SandboxError as error:

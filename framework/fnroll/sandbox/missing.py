@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import errno as codes
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from fnroll.sandbox.api import Missing, StepFailed
 
-_MEMORY = Missing(
-    "memory limit",
-    "memory cgroups are not used yet: a function that outgrows MemorySize is not killed",
-    "watch Max Memory Used in the REPORT line",
-)
-_CPU = Missing(
-    "CPU share",
-    "CPU cgroups are not used yet: a function gets whole CPUs whatever its MemorySize",
-    "expect longer durations on Lambda below 1,769 MB",
-)
+_DELEGATE = "run as root, or as: systemd-run --user --scope -p Delegate=yes fn ..."
+_WATCHED = "resident sizes are looked at every 20 ms instead: a short burst above MemorySize may pass"
+_SIGNALS = "SIGSTOP is used instead: a process inside could notice a stopped child, and a handler SIGCONT"
+
+_GROUPS = {
+    "memory": ("memory limit", f"no memory control group ({{why}}); {_WATCHED}"),
+    "cpu": ("CPU share", "no CPU control group ({why}): a function gets whole CPUs whatever its MemorySize"),
+    "freezer": ("freezer", f"no freezer control group ({{why}}); {_SIGNALS}"),
+}
+_NO_GROUPS = dict.fromkeys(_GROUPS, "this tier has none")
 _SHARED_COUNT = Missing(
     "process limit",
     "no user namespace for each sandbox, so processes could only be counted for all sandboxes together",
@@ -47,12 +48,21 @@ _NO_REAPER = Missing(
 )
 
 
-def of_linux(own_users: bool) -> tuple[Missing, ...]:
-    return (_MEMORY, _CPU) if own_users else (_MEMORY, _CPU, _SHARED_COUNT)
+def of_groups(refused: Mapping[str, str]) -> tuple[Missing, ...]:
+    """What goes with each control group that is out of reach; `refused`: controller -> why."""
+    named = {name: why for name, why in refused.items() if name in _GROUPS}
+    return tuple(Missing(_GROUPS[name][0], _GROUPS[name][1].format(why=why), _DELEGATE) for name, why in named.items())
+
+
+def of_linux(own_users: bool, refused: Mapping[str, str]) -> tuple[Missing, ...]:
+    """`own_users`: a sandbox can have a user namespace of its own, whose processes are counted apart."""
+    uncounted = () if own_users or "pids" not in refused else (_SHARED_COUNT,)
+    return (*of_groups(refused), *uncounted)
 
 
 def of_process(platform: str = sys.platform) -> tuple[Missing, ...]:
-    return (*_PROCESS, _MEMORY, _CPU) if platform == "linux" else (*_PROCESS, _NO_REAPER, _MEMORY, _CPU)
+    daemons = () if platform == "linux" else (_NO_REAPER,)
+    return (*_PROCESS, *daemons, *of_groups(_NO_GROUPS))
 
 
 @dataclass(frozen=True, slots=True)

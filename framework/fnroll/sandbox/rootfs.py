@@ -9,7 +9,7 @@ below. Nothing of the host's accounts, names, keys or settings is among them.
 """
 
 # pathlib would double the fork server's start-up time.
-# ruff: noqa: PTH102, PTH103, PTH112, PTH114, PTH115, PTH120, PTH208, PTH211
+# ruff: noqa: PTH102, PTH103, PTH112, PTH113, PTH114, PTH115, PTH120, PTH208, PTH211
 
 from __future__ import annotations
 
@@ -35,6 +35,9 @@ HOST_NAME = "sandbox"
 
 SYSTEM = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32")
 """Links are copied as links, directories are shown read-only; what the host lacks is left out."""
+
+OURS = ("dev", "etc", "opt", "proc", "run", "sys", "tmp", "var")
+"""Of another root, these are not shown: a sandbox has its own (of /var it has what lies beside /var/task)."""
 
 DIRECTORIES = ("dev", "dev/shm", "etc", "opt", "proc", "run", "sys", "tmp", "var", "var/task")
 DEVICES = ("null", "zero", "full", "random", "urandom")
@@ -71,18 +74,29 @@ ETC_SHOWN = (
 ETC_SHOWN_PREFIXES = ("java-", "python3")
 """Directories whose names carry a version, likewise: interpreters that a distribution configures there."""
 
+_FILES_PER_MB = 64
+"""Files that /tmp may hold for each MiB of its size: one for 16 KiB, as ext4 is made by default."""
+
 HOST_NETWORK_FILES = ("etc/resolv.conf", "etc/hosts")
 """With network="host", the host's own are shown over ours."""
 
 
 class Ground:
-    """What the steps find out: whether we act with the host's own capabilities, and can count processes apart."""
+    """What the steps are told and find out.
 
-    __slots__ = ("own_users", "privileged")
+    `root` is a directory, "empty" or "" (this machine's /usr). `privileged`: we act with the host's own capabilities;
+    `counted`: a control group counts a sandbox's processes; `own_users`: else a user namespace can. `scratches` is the
+    mount namespace that holds every /tmp which outlives its sandbox.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("counted", "own_users", "privileged", "root", "scratches")
+
+    def __init__(self, root: str = "", counted: bool = False) -> None:
+        self.root = root
+        self.counted = counted
         self.privileged = False
         self.own_users = False
+        self.scratches = -1
 
 
 def own_mounts(ground: Ground) -> None:
@@ -118,6 +132,16 @@ def receive_only(_: Ground) -> None:
     syscalls.mount(None, "/", None, syscalls.MS_REC | syscalls.MS_SLAVE)
 
 
+def scratches(ground: Ground) -> None:
+    """A second mount namespace, so that a sandbox's copy of ours does not hold every other's /tmp."""
+    here = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    syscalls.unshare(syscalls.CLONE_NEWNS)
+    syscalls.mount("fn", ROOT, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, "size=4m,mode=700")
+    ground.scratches = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    syscalls.setns(here, syscalls.CLONE_NEWNS)
+    os.close(here)
+
+
 def empty_root(_: Ground) -> None:
     syscalls.mount("fn", ROOT, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, "size=4m,mode=755")
     os.umask(0o022)
@@ -125,32 +149,59 @@ def empty_root(_: Ground) -> None:
         os.mkdir(f"{ROOT}/{name}")
 
 
-def system_directories(_: Ground) -> None:
-    for name in SYSTEM:
-        source, target = f"/{name}", f"{ROOT}/{name}"
-        if os.path.islink(source):
+def system_directories(ground: Ground) -> None:
+    """The machine's, the given directory's, or none."""
+    if ground.root == "empty":
+        return
+    above = ground.root
+    names = SYSTEM if not above else tuple(item for item in sorted(os.listdir(above)) if item not in OURS)
+    for name in names:
+        _show(f"{above}/{name}", f"{ROOT}/{name}")
+    if above and os.path.isdir(f"{above}/var"):
+        for name in os.listdir(f"{above}/var"):
+            if name != "task":
+                _show(f"{above}/var/{name}", f"{ROOT}/var/{name}")
+
+
+def _show(source: str, target: str) -> None:
+    """A link as a link, a directory or file read-only; what is not there, or anything else, is left out."""
+    if os.path.islink(source):
+        if not os.path.lexists(target):
             os.symlink(os.readlink(source), target)
-        elif os.path.isdir(source):
-            os.mkdir(target)
-            syscalls.bind(source, target, syscalls.MS_RDONLY | syscalls.MS_NOSUID | syscalls.MS_NODEV)
+    elif os.path.isdir(source):
+        os.makedirs(target, exist_ok=True)
+        syscalls.bind(source, target, syscalls.MS_RDONLY | syscalls.MS_NOSUID | syscalls.MS_NODEV)
+    elif os.path.isfile(source):
+        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644))
+        syscalls.bind(source, target, syscalls.MS_RDONLY | syscalls.MS_NOSUID | syscalls.MS_NODEV)
 
 
-def etc(_: Ground) -> None:
+def etc(ground: Ground) -> None:
     for name, text in ETC_WRITTEN.items():
         _write(name, text.encode())
+    if ground.root == "empty":
+        return
     for name in ETC_COPIED:
-        data = _read(f"/etc/{name}")
+        data = _read(f"{ground.root}/etc/{name}")
         if data is not None:
             _write(name, data)
-    versioned = (name for name in os.listdir("/etc") if name.startswith(ETC_SHOWN_PREFIXES))
+    above = f"{ground.root}/etc"
+    versioned = (name for name in _listed(above) if name.startswith(ETC_SHOWN_PREFIXES))
     for name in (*ETC_SHOWN, *versioned):
-        if os.path.isdir(f"/etc/{name}"):
+        if os.path.isdir(f"{above}/{name}"):
             target = f"{ROOT}/etc/{name}"
             os.makedirs(target, exist_ok=True)
-            syscalls.bind(f"/etc/{name}", target, syscalls.MS_RDONLY | syscalls.MS_NOSUID | syscalls.MS_NODEV)
+            syscalls.bind(f"{above}/{name}", target, syscalls.MS_RDONLY | syscalls.MS_NOSUID | syscalls.MS_NODEV)
     os.symlink("/proc/mounts", f"{ROOT}/etc/mtab")
     os.symlink("../usr/share/zoneinfo/UTC", f"{ROOT}/etc/localtime")
     os.symlink("../usr/lib/os-release", f"{ROOT}/etc/os-release")
+
+
+def _listed(directory: str) -> list[str]:
+    try:
+        return os.listdir(directory)
+    except OSError:
+        return []
 
 
 def _read(path: str) -> bytes | None:
@@ -204,6 +255,12 @@ def own_users(ground: Ground) -> None:
     ground.own_users = os.waitpid(pid, 0)[1] == 0
 
 
+def mount_scratch(target: str, size_mb: int) -> None:
+    """A /tmp: a tmpfs of so many MiB."""
+    options = f"size={size_mb}m,nr_inodes={size_mb * _FILES_PER_MB},mode=1777"
+    syscalls.mount("tmp", target, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, options)
+
+
 def become(privileged: bool) -> None:
     """Lambda's user and no groups. Without privilege the one mapped user is it already."""
     if privileged:
@@ -222,6 +279,7 @@ def alone() -> None:
 PREPARE: tuple[PrepareStep, ...] = (
     ("own mounts", own_mounts),
     ("receive only", receive_only),
+    ("scratches", scratches),
     ("empty root", empty_root),
     ("system directories", system_directories),
     ("etc", etc),

@@ -1,7 +1,7 @@
-"""A running sandbox as the host sees it: one class a tier over what both share.
+"""A running sandbox as the host sees it: one class a tier over what all share.
 
-`Running` follows two sockets (channel.py): the status socket until the program runs or a step has failed, and the life
-socket until everything is released. It owns every descriptor of the sandbox on this side.
+`Running` follows the life socket (channel.py) until everything is released, and sends the sandbox's init its commands.
+It owns every descriptor of the sandbox on this side.
 """
 
 from __future__ import annotations
@@ -10,17 +10,19 @@ import asyncio
 import contextlib
 import errno as codes
 import os
-import shutil
 import signal
 import socket
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 from fnroll.errors import SandboxError
-from fnroll.sandbox import channel, supervise, tree
-from fnroll.sandbox.api import Exit, Layout, StepFailed
+from fnroll.sandbox import channel, tree
+from fnroll.sandbox.api import Exit, Layout, Program, StepFailed
+from fnroll.sandbox.programs import FIRST
+
+_LOOK = 0.02
+"""Seconds between two looks at the memory of a sandbox that no control group watches."""
 
 _EXEC_HINTS = {
     codes.ENOENT: "the program, or the interpreter that its first line or ELF header names, does not exist inside",
@@ -78,27 +80,66 @@ def step_failed(words: list[str]) -> StepFailed:
     return StepFailed(message, step=step, errno=code, where=about or None, hint=hint)
 
 
+class Launched:
+    """One program of a sandbox: see fnroll.sandbox.api.Process."""
+
+    def __init__(self, sandbox: Running, number: int, output: int) -> None:
+        loop = asyncio.get_running_loop()
+        self._sandbox = sandbox
+        self._number = number
+        self._output = output
+        self.started: asyncio.Future[None] = loop.create_future()
+        self.exited: asyncio.Future[Exit] = loop.create_future()
+
+    @property
+    def output(self) -> int:
+        return self._output
+
+    async def wait(self) -> Exit:
+        return await asyncio.shield(self.exited)
+
+    def send_signal(self, number: int) -> None:
+        if not self.exited.done():
+            self._sandbox.command("signal", self._number, int(number))
+
+    def end(self, ended: Exit) -> None:
+        if not self.exited.done():
+            self.exited.set_result(ended)
+
+    def close(self) -> None:
+        if self._output >= 0:
+            os.close(self._output)
+            self._output = -1
+
+
 class Running(ABC):
-    """What both tiers share. Made with its sockets; `started` waits until the program runs."""
+    """What all tiers share. `ready` waits until the first program runs, or the sandbox waits for one."""
 
     def __init__(
-        self, layout: Layout, listener: socket.socket | None, output: int, status: socket.socket, life: socket.socket
+        self,
+        layout: Layout,
+        listener: socket.socket | None,
+        output: int,
+        life: socket.socket,
+        *,
+        memory_mb: int,
     ) -> None:
         loop = asyncio.get_running_loop()
         self._layout = layout
         self._listener = listener
-        self._output = output
+        self._memory_mb = memory_mb
         self._pid = 0
         self._peak = 0
-        self._execed = False
-        self._failure: StepFailed | None = None
-        self._started: asyncio.Future[None] = loop.create_future()
-        self._exited: asyncio.Future[Exit] = loop.create_future()
+        self._oom = False
+        self._failures: dict[int, StepFailed] = {}
         self._gone: asyncio.Future[None] = loop.create_future()
+        self._programs = {FIRST: Launched(self, FIRST, output)}
+        self._dialled: dict[int, asyncio.Future[socket.socket]] = {}
+        self._number = FIRST
+        self._look: asyncio.TimerHandle | None = None
+        self._closer_look: asyncio.Task[None] | None = None
         self._life_socket = life
-        self._status = Lines(status, self._on_status, self._on_status_end)
         self._life = Lines(life, self._on_life, self._on_life_end)
-        self._status_ended = False
         self.on_closed: Callable[[Running], None] = lambda _: None
 
     @property
@@ -117,36 +158,140 @@ class Running(ABC):
 
     @property
     def output(self) -> int:
-        return self._output
+        return self._programs[FIRST].output
 
-    async def started(self) -> None:
-        """Until the program runs. Raises StepFailed, when nothing is left of the sandbox."""
-        await asyncio.shield(self._started)
-        if self._failure is not None or not self._execed or self._listener is None or self._pid == 0:
+    async def ready(self) -> None:
+        """Until the first program runs. Raises StepFailed, when nothing is left of the sandbox."""
+        try:
+            await self._begun(FIRST)
+        except StepFailed:
             await self.close()
-            raise self._failure or StepFailed(
-                "the sandbox died on its way in, or the fork server did", step="enter", errno=0
-            )
+            raise
+        self._watch_memory()
+
+    async def _begun(self, number: int) -> None:
+        await asyncio.shield(self._programs[number].started)
+        if number in self._failures:
+            raise self._failures[number]
+        if self._listener is None or self._pid == 0 or self._gone.done():
+            text = "the sandbox died on its way in, or the fork server did"
+            raise StepFailed(text, step="enter", errno=0)
 
     async def wait(self) -> Exit:
-        return await asyncio.shield(self._exited)
+        return await self._programs[FIRST].wait()
+
+    def send_signal(self, number: int) -> None:
+        self._programs[FIRST].send_signal(number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    async def start(self, program: Program) -> Launched:
+        self._number += 1
+        read, write = os.pipe()
+        os.set_blocking(read, False)
+        self._prepare_output(write)
+        launched = self._programs[self._number] = Launched(self, self._number, read)
+        try:
+            self.command("start", self._number, words_of(program), descriptors=[write])
+        finally:
+            os.close(write)
+        try:
+            await self._begun(self._number)
+        except StepFailed:
+            launched.close()
+            raise
+        return launched
+
+    def command(self, *words: object, descriptors: Sequence[int] = ()) -> None:
+        """One message to the sandbox's init. One that has gone is no error: its end tells what there is to know."""
+        with contextlib.suppress(OSError):
+            channel.send(self._life_socket, channel.encode(words), descriptors)
+
+    async def dial(self, port: int) -> socket.socket:
+        sock = await self._socket_inside()
+        sock.setblocking(False)
+        loop = asyncio.get_running_loop()
+        try:
+            for address in self._addresses():
+                try:
+                    await loop.sock_connect(sock, (address, port))
+                    return sock
+                except ConnectionRefusedError as error:
+                    refused = error
+        except BaseException:
+            sock.close()
+            raise
+        sock.close()
+        raise refused
+
+    def share_cpu(self) -> None:  # noqa: B027 -- what a tier cannot give it names in `missing`
+        pass
 
     def memory_peak(self) -> int:
-        if not self._exited.done():
-            self._peak = max(self._peak, tree.peak_memory(self._members()))
+        if not self._gone.done():
+            self._peak = max(self._peak, self._measure())
         return self._peak
+
+    def _measure(self) -> int:
+        return tree.peak_memory(self._members())
+
+    def _watch_memory(self) -> None:
+        """Where no control group does: look now and then, and kill what has outgrown its limit."""
+        if self._look is None and self._memory_mb and not self._counted:
+            self._look = asyncio.get_running_loop().call_later(_LOOK, self._look_at_memory)
+
+    def _look_at_memory(self) -> None:
+        self._look = None
+        if self._gone.done() or self._programs[FIRST].exited.done():
+            return
+        if tree.own_memory(self._members()) > self._memory_mb << 20:
+            self._closer_look = asyncio.get_running_loop().create_task(self._look_closer())
+        else:
+            self._watch_memory()
+
+    async def _look_closer(self) -> None:
+        """A forked family shares most of its memory. In a thread: there may be a thousand of them."""
+        if await asyncio.to_thread(tree.divided_memory, self._members()) <= self._memory_mb << 20:
+            self._watch_memory()
+        elif not self._gone.done():
+            self._oom = True
+            self.kill()
+
+    def _rest(self) -> None:
+        if self._look is not None:
+            self._look.cancel()
+            self._look = None
+        if self._closer_look is not None:
+            self._closer_look.cancel()
+            self._closer_look = None
 
     @abstractmethod
     def freeze(self) -> None:
-        """SIGSTOP to the whole tree."""
+        """Stop the whole tree."""
 
     @abstractmethod
     def thaw(self) -> None:
-        """SIGCONT to the whole tree."""
+        """Let the whole tree go on."""
 
     @abstractmethod
-    def terminate(self) -> None:
-        """SIGTERM to the program."""
+    def _members(self) -> list[int]:
+        """The pids of the tree, as the host sees them, without our own process at its root."""
+
+    @abstractmethod
+    async def _socket_inside(self) -> socket.socket:
+        """An unconnected TCP socket of the sandbox's network."""
+
+    def _addresses(self) -> tuple[str, ...]:
+        return ("127.0.0.1",)
+
+    def _prepare_output(self, descriptor: int) -> None:  # noqa: B027 -- most tiers need nothing
+        """Before the write end of an output pipe goes in."""
+
+    @property
+    def _counted(self) -> bool:
+        """Whether a control group limits the memory."""
+        return False
 
     def kill(self) -> None:
         """Closing our half of the life socket is the word for it, and the one that our own death gives as well."""
@@ -155,162 +300,79 @@ class Running(ABC):
 
     async def close(self) -> None:
         self.kill()
+        self._rest()
         await asyncio.shield(self._gone)
-        self._status.close()
         self._life.close()
         if self._listener is not None:
             self._listener.close()
             self._listener = None
-        if self._output >= 0:
-            os.close(self._output)
-            self._output = -1
+        for launched in self._programs.values():
+            launched.close()
         self.on_closed(self)
 
-    @abstractmethod
-    def _members(self) -> list[int]:
-        """The pids of the tree, as the host sees them."""
-
-    def _on_status(self, words: list[str]) -> None:
-        if words[0] == "listening":
-            self._listener = socket.socket(fileno=self._status.take_descriptor())
-            self._listener.setblocking(False)
-        elif words[0] == "exec":
-            self._execed = True
-        elif words[0] == "failed":
-            self._failure = step_failed(words)
-
-    def _on_status_end(self) -> None:
-        self._status_ended = True
-        self._progress()
+    # what the life socket says
 
     def _on_life(self, words: list[str]) -> None:
-        if words[0] == "pid":
-            self._on_pid(words)
-            self._progress()
-        elif words[0] == "exit":
-            code = os.waitstatus_to_exitcode(int(words[1]))
-            self._on_exit(Exit(code if code >= 0 else None, -code if code < 0 else None, int(words[2])))
-        elif words[0] == "gone":
-            self._on_gone()
+        match words[0]:
+            case "pid":
+                self._on_pid(words)
+            case "listening":
+                self._listener = socket.socket(fileno=self._life.take_descriptor())
+                self._listener.setblocking(False)
+            case "ready":
+                self._settle(FIRST)
+            case "started":
+                self._settle(int(words[1]))
+            case "failed":
+                self._failures[int(words[1])] = step_failed(words[1:])
+                self._settle(int(words[1]))
+            case "exit":
+                self._on_exit(words)
+            case "oom":
+                self._oom = True
+            case "dialled":
+                self._on_dialled(int(words[1]))
+            case "gone":
+                self._on_gone()
+
+    def _settle(self, number: int) -> None:
+        if not self._programs[number].started.done():
+            self._programs[number].started.set_result(None)
 
     def _on_pid(self, words: list[str]) -> None:
         self._pid = int(words[1])
 
-    def _on_exit(self, ended: Exit) -> None:
-        if not self._exited.done():
-            self._exited.set_result(ended)
+    def _on_exit(self, words: list[str]) -> None:
+        code = os.waitstatus_to_exitcode(int(words[2]))
+        killed = code == -signal.SIGKILL
+        ended = Exit(code if code >= 0 else None, -code if code < 0 else None, int(words[3]), self._oom and killed)
+        self._programs[int(words[1])].end(ended)
+
+    def _on_dialled(self, number: int) -> None:
+        descriptor = self._life.take_descriptor()
+        waiting = self._dialled.pop(number, None)
+        if waiting is None or waiting.done():
+            os.close(descriptor)
+        else:
+            waiting.set_result(socket.socket(fileno=descriptor))
 
     def _on_gone(self) -> None:
-        if not self._gone.done():
-            self._gone.set_result(None)
-
-    def _on_life_end(self) -> None:
-        """Without `exit` before it: whoever waited for the program is dead, and then so is the program."""
-        self._on_exit(Exit(None, int(signal.SIGKILL)))
-        self._on_gone()
-        self._progress()
-
-    def _progress(self) -> None:
-        if self._status_ended and (self._pid or self._gone.done()) and not self._started.done():
-            self._started.set_result(None)
-
-
-class LinuxSandbox(Running):
-    """Signals go by the pidfd that the fork server sent: it can never name another process."""
-
-    _pidfd = -1
-
-    def _on_pid(self, words: list[str]) -> None:
-        super()._on_pid(words)
-        self._pidfd = self._life.take_descriptor()
-
-    def _send(self, number: int) -> None:
-        if self._pidfd >= 0 and not self._exited.done():
-            with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self._pidfd, number)
-
-    def _members(self) -> list[int]:
-        return [self._pid, *tree.descendants(self._pid)]
-
-    def freeze(self) -> None:
-        """From the top down, until a walk finds nothing new: a stopped process starts no more."""
-        if self._exited.done():
+        """What was not told to have ended by itself was killed."""
+        if self._gone.done():
             return
-        self._send(signal.SIGSTOP)
-        seen: set[int] = set()
-        while fresh := [pid for pid in tree.descendants(self._pid) if pid not in seen]:
-            _signal_all(fresh, signal.SIGSTOP)
-            seen.update(fresh)
-
-    def thaw(self) -> None:
-        """From the bottom up, so that no parent runs and wonders at a stopped child."""
-        if not self._exited.done():
-            _signal_all(tree.descendants(self._pid)[::-1], signal.SIGCONT)
-            self._send(signal.SIGCONT)
-
-    def terminate(self) -> None:
-        self._send(signal.SIGTERM)
-
-    def kill(self) -> None:
-        self._send(signal.SIGKILL)
-        super().kill()
+        self._gone.set_result(None)
+        for number, launched in self._programs.items():
+            self._settle(number)
+            launched.end(Exit(None, int(signal.SIGKILL), 0, self._oom))
+        for waiting in self._dialled.values():
+            if not waiting.done():
+                waiting.set_exception(ConnectionRefusedError(codes.ECONNREFUSED, "the sandbox has ended"))
 
     def _on_life_end(self) -> None:
-        """If the fork server died, its sandboxes are dying too: only the pidfd tells when the last process has."""
-        if self._pidfd < 0 or self._gone.done():
-            return super()._on_life_end()
-        self._send(signal.SIGKILL)
-        loop = asyncio.get_running_loop()
-
-        def dead() -> None:
-            loop.remove_reader(self._pidfd)
-            super(LinuxSandbox, self)._on_life_end()
-
-        loop.add_reader(self._pidfd, dead)
-        return None
-
-    async def close(self) -> None:
-        await super().close()
-        if self._pidfd >= 0:
-            os.close(self._pidfd)
-            self._pidfd = -1
+        """Without `gone` before it: whoever waited for the sandbox is dead, and then so is the sandbox."""
+        self._on_gone()
 
 
-class ProcessSandbox(Running):
-    """Everything is asked of the supervisor, who alone knows that a pid is still the program's."""
-
-    _supervisor = 0
-    scratch: Path | None = None
-    """Deleted by the supervisor; by us if that one was killed."""
-
-    def _on_pid(self, words: list[str]) -> None:
-        super()._on_pid(words)
-        self._supervisor = int(words[2])
-
-    def _members(self) -> list[int]:
-        return tree.descendants(self._supervisor)
-
-    def _ask(self, command: bytes) -> None:
-        if not self._exited.done():
-            with contextlib.suppress(OSError):
-                self._life_socket.send(command)
-
-    def freeze(self) -> None:
-        self._ask(supervise.FREEZE)
-
-    def thaw(self) -> None:
-        self._ask(supervise.THAW)
-
-    def terminate(self) -> None:
-        self._ask(supervise.TERMINATE)
-
-    async def close(self) -> None:
-        await super().close()
-        if self.scratch is not None and self.scratch.exists():
-            shutil.rmtree(self.scratch, ignore_errors=True)
-
-
-def _signal_all(pids: list[int], number: int) -> None:
-    for pid in pids:
-        with contextlib.suppress(OSError):
-            os.kill(pid, number)
+def words_of(program: Program) -> list[object]:
+    """A program as a message holds it."""
+    return [list(program.argv), program.cwd, dict(program.env)]

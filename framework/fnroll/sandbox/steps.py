@@ -1,12 +1,11 @@
-"""Steps: the shape of both tiers' way in, and the steps they share.
+"""Steps: the shape of every way in, and the steps that the tiers share.
 
-A way in is a tuple of (name, function) that ends in exec. `walk` runs it in a fresh child and says on the status socket
-which step failed, with errno; the names are what users read in errors and in docs/sandbox.md, in the same order.
+A way in is a tuple of (name, function). A program's ends in exec: `walk` runs it in a fresh child and tells by a pipe
+which step failed, with errno. The names are what users read in errors and in docs/sandbox.md, in the same order.
 """
 
 from __future__ import annotations
 
-import _socket
 import os
 import resource
 import sys
@@ -19,7 +18,7 @@ if sys.platform == "linux":
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import NoReturn
+    from typing import Any, NoReturn
 
     Step = tuple[str, Callable[["Entry"], None]]
 
@@ -31,52 +30,47 @@ LIMITS: tuple[tuple[int, int, int | None], ...] = (
 )
 """(limit, soft, hard), as inside Lambda; hard None keeps the machine's. Never raised above what the machine allows."""
 
+RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+"""Of ru_maxrss, in bytes."""
+
 _SETUP_FAILED = 120
 
 
 class Entry:
-    """What the steps of one sandbox share: the job, its descriptors, and how the fork server may act."""
+    """What the steps of one program share: argv, directory, environment, and its descriptors.
 
-    __slots__ = ("job", "null", "output", "own_users", "privileged", "status")
+    `tell` is the pipe that a failed step is told on; exec closes it.
+    """
 
-    def __init__(
-        self,
-        job: channel.Job,
-        output: int,
-        status: _socket.socket,
-        null: int,
-        privileged: bool = False,
-        own_users: bool = False,
-    ) -> None:
-        self.job = job
+    __slots__ = ("argv", "cwd", "env", "null", "output", "tell")
+
+    def __init__(self, program: list[Any], output: int, tell: int, null: int) -> None:
+        self.argv, self.cwd, self.env = program
         self.output = output
-        self.status = status
+        self.tell = tell
         self.null = null
-        self.privileged = privileged
-        self.own_users = own_users
 
 
 def walk(steps: tuple[Step, ...], entry: Entry) -> NoReturn:
-    """Run the steps; the last one does not return. A failure is said on the status socket, and this process ends."""
+    """Take the steps; the last one does not return. A failure is told, and this process ends."""
     name = steps[0][0]
     try:
         for name, step in steps:  # noqa: B007 -- the name is for the error
             step(entry)
-    except BaseException as error:  # whatever it is, it must not unwind into the fork server's loop
-        said(entry.status, name, error)
+    except BaseException as error:  # whatever it is, it must not unwind into the parent's loop
+        os.write(entry.tell, channel.line(described(name, error)))
     finally:
         os._exit(_SETUP_FAILED)
 
 
-def said(sock: _socket.socket, name: str, error: BaseException) -> None:
-    """Say that the step `name` failed with `error`."""
+def described(name: str, error: BaseException) -> tuple[object, ...]:
+    """The words of a failed step: its name, errno, text, and what it was about."""
     if isinstance(error, OSError):
-        channel.say(sock, "failed", name, error.errno or 0, error.strerror or error, error.filename or "")
-    else:
-        channel.say(sock, "failed", name, 0, f"{type(error).__name__}: {error}", "")
+        return name, error.errno or 0, error.strerror or error, error.filename or ""
+    return name, 0, f"{type(error).__name__}: {error}", ""
 
 
-def limits(_: Entry) -> None:
+def limits(_: object) -> None:
     for which, soft, hard in LIMITS:
         lower(which, soft, hard)
 
@@ -97,7 +91,7 @@ def streams(entry: Entry) -> None:
     os.dup2(entry.output, 2)
 
 
-def session(_: Entry) -> None:
+def session(_: object) -> None:
     """No controlling terminal, a process group of its own, default signals and umask."""
     os.setsid()
     os.umask(0o022)
@@ -110,13 +104,13 @@ def session(_: Entry) -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
 
 
-def leash(_: Entry) -> None:
+def leash(_: object) -> None:
     """Die when the process that started this one dies."""
     if sys.platform == "linux":
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, syscalls.SIGKILL)
 
 
-def no_new_privileges(_: Entry) -> None:
+def no_new_privileges(_: object) -> None:
     if sys.platform == "linux":
         syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
 
@@ -129,16 +123,15 @@ def descriptors(entry: Entry) -> None:
             return
         except OSError:
             pass  # Linux before 5.11, or a filter around us: close them one by one
-    kept = entry.status.fileno()
+    kept = entry.tell
     os.closerange(3, kept)
     os.closerange(kept + 1, max(4096, resource.getrlimit(resource.RLIMIT_NOFILE)[0]))
 
 
 def working_directory(entry: Entry) -> None:
-    os.chdir(entry.job.cwd)
+    os.chdir(entry.cwd)
 
 
 def execute(entry: Entry) -> None:
-    """Become the program. The status socket closes with it, which is how the host learns that it runs."""
-    channel.say(entry.status, "exec")
-    os.execve(entry.job.argv[0], entry.job.argv, entry.job.env)
+    """Become the program. The pipe closes with it, which is how its parent learns that it runs."""
+    os.execve(entry.argv[0], entry.argv, entry.env)

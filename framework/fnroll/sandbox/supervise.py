@@ -1,11 +1,9 @@
-"""The `process` tier: a supervisor process for each sandbox, and the server that forks them.
+"""The tiers without namespaces: a supervisor process for each sandbox, and the server that forks them.
 
 Where there are no namespaces, a process tree has no edge of its own. The supervisor is that edge: it starts the
-program, obeys the host over the life socket, and does not go before everything it started has gone. On Linux it is a
+programs, obeys the host over the life socket, and does not go before everything it started has gone. On Linux it is a
 sub-reaper, so that a daemon which leaves its parent and its session still becomes the supervisor's child and is found;
-elsewhere only the program's process group can be found (`missing` says so).
-
-Commands on the life socket are single bytes; its end means kill.
+elsewhere only the programs' process groups can be found (`missing` says so).
 """
 
 # pathlib would double the fork server's start-up time.
@@ -20,21 +18,20 @@ import signal
 import sys
 
 from fnroll.sandbox import channel, steps, tree
+from fnroll.sandbox.programs import FIRST, Programs
 
 if sys.platform == "linux":
     from fnroll.sandbox import syscalls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import NoReturn
+    from typing import Any, NoReturn
 
     from fnroll.sandbox.steps import Step
 
 _LINUX = sys.platform == "linux"
 
-TERMINATE, FREEZE, THAW = b"t", b"f", b"c"
-
-ENTER: tuple[Step, ...] = (
+PROCESS: tuple[Step, ...] = (
     ("leash", steps.leash),
     ("limits", steps.limits),
     ("streams", steps.streams),
@@ -46,7 +43,12 @@ ENTER: tuple[Step, ...] = (
 )
 
 
-def serve(control: _socket.socket, null: int, host: int) -> None:
+def way_in(tier: str) -> tuple[Step, ...]:
+    """The steps of a program of this tier."""
+    return {"process": PROCESS}[tier]
+
+
+def serve(control: _socket.socket, null: int, host: int, way: tuple[Step, ...]) -> None:
     """Fork one supervisor for each job until the host has gone; each then learns of that by its own life socket.
 
     On Linux they watch the host's pidfd too: a fork of the host that never execs would hold the socket open.
@@ -55,39 +57,42 @@ def serve(control: _socket.socket, null: int, host: int) -> None:
     watched = [control.fileno(), *([host_pidfd] if host_pidfd >= 0 else [])]
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # supervisors report to the host, nobody waits for them here
     while host_pidfd not in select.select(watched, [], [])[0]:
-        message = channel.receive_job(control)
+        message = channel.receive_message(control)
         if message is None:
             return
-        job, descriptors = message
-        output, status, life = descriptors
+        (_, job, program), (life, output) = message
         try:
             pid = os.fork()
         except OSError as error:
-            refused = _socket.socket(fileno=os.dup(status))
-            steps.said(refused, "fork", error)
+            refused = _socket.socket(fileno=os.dup(life))
+            channel.say(refused, "failed", FIRST, *steps.described("fork", error))
+            channel.say(refused, "gone")
             refused.close()
             pid = -1
         if pid == 0:
             control.close()
-            _supervise(job, output, status, life, null, host_pidfd)
-        for descriptor in descriptors:
+            _supervise(channel.unpacked(job), program, output, life, null, host_pidfd, way)
+        for descriptor in (life, output):
             os.close(descriptor)
 
 
-def _supervise(job: channel.Job, output: int, status_fd: int, life_fd: int, null: int, host_pidfd: int) -> NoReturn:
+def _supervise(
+    job: channel.Job, program: list[Any], output: int, life: int, null: int, host_pidfd: int, way: tuple[Step, ...]
+) -> NoReturn:
     try:
-        _Supervisor(job, _socket.socket(fileno=life_fd), host_pidfd).run(output, _socket.socket(fileno=status_fd), null)
+        _Supervisor(job, _socket.socket(fileno=life), null, host_pidfd, way).run(program, output)
     finally:
         os._exit(0)
 
 
 class _Supervisor:
-    def __init__(self, job: channel.Job, life: _socket.socket, host_pidfd: int) -> None:
+    def __init__(
+        self, job: channel.Job, life: _socket.socket, null: int, host_pidfd: int, way: tuple[Step, ...]
+    ) -> None:
         self._job = job
         self._life = life
         self._host = [host_pidfd] if host_pidfd >= 0 else []
-        self._program = 0
-        self._ended: tuple[int, int] | None = None
+        self._groups: list[int] = []
         self._wake, wake = os.pipe()
         for end in (self._wake, wake):
             os.set_blocking(end, False)
@@ -95,70 +100,68 @@ class _Supervisor:
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         if sys.platform == "linux":
             syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
+        self._programs = Programs(life, null, self._fork, way)
 
-    def run(self, output: int, status: _socket.socket, null: int) -> None:
-        self._program = os.fork()
-        if self._program == 0:
+    def _fork(self) -> int:
+        pid = os.fork()
+        if pid == 0:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            steps.walk(ENTER, steps.Entry(self._job, output, status, null))
-        status.close()
-        os.close(output)
-        channel.say(self._life, "pid", self._program, os.getpid())
+        elif not _LINUX:
+            self._groups.append(pid)
+        return pid
+
+    def run(self, program: list[Any], output: int) -> None:
+        channel.say(self._life, "pid", os.getpid(), 0)
+        if program:
+            self._programs.start(FIRST, program, output)
+        else:
+            os.close(output)
+            channel.say(self._life, "ready")
         self._watch()
         self._kill_all()
-        raw, peak = self._ended or (signal.SIGKILL, 0)
-        channel.say(self._life, "exit", raw, peak)
         if self._job.tmp:
             remove(self._job.tmp)
         channel.say(self._life, "gone")
 
     def _watch(self) -> None:
-        """Until the program has ended or the host wants it gone."""
-        while self._ended is None:
-            life = self._life.fileno()
+        """Until the host wants it gone, or has gone."""
+        life = self._life.fileno()
+        while True:
             ready, _, _ = select.select([life, self._wake, *self._host], [], [])
             if self._host and self._host[0] in ready:
                 return
             if self._wake in ready:
                 os.read(self._wake, 4096)
-                self._reap()
+                self._programs.reap()
             if life in ready and not self._obey():
                 return
 
     def _obey(self) -> bool:
         try:
-            command = self._life.recv(1)
+            message = channel.receive_message(self._life)
         except OSError:
             return False
-        if command == TERMINATE and self._ended is None:
-            os.kill(self._program, signal.SIGTERM)
-        elif command == FREEZE:
+        if message is None:
+            return False
+        command, descriptors = message
+        if command[0] == "start":
+            self._programs.start(command[1], command[2], descriptors[0])
+        elif command[0] == "signal":
+            self._programs.signal(command[1], command[2])
+        elif command[0] == "freeze":
             self._stop()
-        elif command == THAW:
-            self._signal(self._tree(), signal.SIGCONT)
-        return bool(command)
-
-    def _reap(self) -> None:
-        """Take in every child that has ended: the program, and orphans that have come to us."""
-        try:
-            while True:
-                pid, raw, usage = os.wait4(-1, os.WNOHANG)
-                if pid == 0:
-                    return
-                if pid == self._program:
-                    scale = 1 if sys.platform == "darwin" else 1024
-                    self._ended = raw, usage.ru_maxrss * scale
-        except ChildProcessError:
-            return
+        elif command[0] == "thaw":
+            self._signal(self._tree()[::-1], signal.SIGCONT)
+        return True
 
     def _kill_all(self) -> None:
         """Stop first, so that nothing forks away from under the walk; again until nothing is left."""
         while True:
             self._stop()
             self._signal(self._tree(), signal.SIGKILL)
-            self._reap()
-            if self._ended is not None and not self._tree():
+            self._programs.reap()
+            if not self._tree():
                 return
             select.select([self._wake], [], [], 0.05)
             try:
@@ -177,11 +180,7 @@ class _Supervisor:
         """Who lives in the sandbox; a negative number is a process group, all that other systems let us find."""
         if _LINUX:
             return tree.descendants(os.getpid())
-        try:
-            os.killpg(self._program, 0)
-        except OSError:
-            return []
-        return [-self._program]
+        return [-pid for pid in self._groups if _has_group(pid)]
 
     def _signal(self, pids: list[int], number: int) -> None:
         for pid in pids:
@@ -189,6 +188,14 @@ class _Supervisor:
                 os.kill(pid, number)
             except OSError:
                 pass
+
+
+def _has_group(pid: int) -> bool:
+    try:
+        os.killpg(pid, 0)
+    except OSError:
+        return False
+    return True
 
 
 def remove(directory: str) -> None:

@@ -12,16 +12,20 @@ from __future__ import annotations
 import ctypes
 import os
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 MACHINE = os.uname().machine
 
 _NUMBERS: dict[str, dict[str, int]] = {
     "x86_64": {
-        "capset": 126, "clone": 56, "close_range": 436, "keyctl": 250, "mount_setattr": 442, "pivot_root": 155,
-        "seccomp": 317, "unshare": 272,
+        "capset": 126, "clone": 56, "close_range": 436, "keyctl": 250, "mount_setattr": 442, "move_mount": 429,
+        "open_tree": 428, "pivot_root": 155, "seccomp": 317, "setns": 308, "signalfd4": 289, "unshare": 272,
     },
     "aarch64": {
-        "capset": 91, "clone": 220, "close_range": 436, "keyctl": 219, "mount_setattr": 442, "pivot_root": 41,
-        "seccomp": 277, "unshare": 97,
+        "capset": 91, "clone": 220, "close_range": 436, "keyctl": 219, "mount_setattr": 442, "move_mount": 429,
+        "open_tree": 428, "pivot_root": 41, "seccomp": 277, "setns": 268, "signalfd4": 74, "unshare": 97,
     },
 }  # fmt: skip
 
@@ -38,14 +42,17 @@ MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 1, 2, 4, 8, 32
 MS_BIND, MS_REC, MS_PRIVATE, MS_SLAVE = 0x1000, 0x4000, 0x4_0000, 0x8_0000
 _MNT_DETACH = 2
 _AT_FDCWD, _AT_RECURSIVE = -100, 0x8000
+_OPEN_TREE_CLONE, _OPEN_TREE_CLOEXEC, _MOVE_MOUNT_F_EMPTY_PATH = 1, 0o2000000, 4
+_SFD_NONBLOCK_CLOEXEC = 0o2004000
 
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 4, 36, 38
 _KEYCTL_JOIN_SESSION_KEYRING = 1
 _SECCOMP_SET_MODE_FILTER = 1
 _CLOSE_RANGE_CLOEXEC = 4
 _CAPABILITY_VERSION_3 = 0x2008_0522
+_SIG_SETMASK = 2
 
-SIGKILL, SIGPIPE, SIGCHLD, SIGXFSZ = 9, 13, 17, 25
+SIGINT, SIGKILL, SIGPIPE, SIGCHLD, SIGXFSZ = 2, 9, 13, 17, 25
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _syscall = _libc.syscall
@@ -89,11 +96,19 @@ def _path(path: str | None) -> bytes | None:
 def clone(flags: int) -> tuple[int, int]:
     """fork with new namespaces: (0, -1) in the child, (pid, pidfd) in the caller.
 
-    None of Python's at-fork hooks run: only for a process with one thread, and a child that will exec.
+    None of Python's at-fork hooks run: only for a process with one thread, and a child with one.
     """
     pidfd = ctypes.c_int(-1)
     pid = _call("clone", flags | _CLONE_PIDFD | SIGCHLD, 0, ctypes.byref(pidfd), 0, 0)
     return (pid, pidfd.value) if pid else (0, -1)
+
+
+def fork() -> int:
+    """As `clone` without flags, for a child that is waited for by its pid."""
+    pid, pidfd = clone(0)
+    if pidfd >= 0:
+        os.close(pidfd)
+    return pid
 
 
 def unshare(flags: int) -> None:
@@ -144,7 +159,48 @@ def default_signals() -> None:
     """Undo what Python ignores (SIGPIPE, SIGXFSZ) and unblock everything: both would survive exec."""
     for number in (SIGPIPE, SIGXFSZ):
         _libc.signal(number, None)
-    _libc.sigprocmask(2, bytes(128), None)  # 2: SIG_SETMASK
+    _libc.sigprocmask(_SIG_SETMASK, bytes(128), None)
+
+
+def children_signal() -> int:
+    """A descriptor that becomes readable when a child has ended; SIGCHLD is blocked for it. SIGINT gets its default
+    back, which the kernel never delivers to the first process of a pid namespace."""
+    _libc.signal(SIGINT, None)
+    mask = (1 << (SIGCHLD - 1)).to_bytes(128, "little")
+    _libc.sigprocmask(_SIG_SETMASK, mask, None)
+    return _call("signalfd4", -1, mask, 8, _SFD_NONBLOCK_CLOEXEC)
+
+
+def setns(descriptor: int, kind: int) -> None:
+    """Enter a namespace. A mount namespace also takes the root and working directory along."""
+    _call("setns", descriptor, kind)
+
+
+def detach(target: str) -> None:
+    """Unmount, at once for whoever looks from here; it vanishes when nobody uses it any more."""
+    if _libc.umount2(_path(target), _MNT_DETACH) != 0:
+        _raise(f"umount2 {target}")
+
+
+def copy_of_mount(path: str) -> int:
+    """A descriptor of a detached copy of the mount at `path`: same contents, attached nowhere (Linux 5.2)."""
+    return _call("open_tree", _AT_FDCWD, _path(path), _OPEN_TREE_CLONE | _OPEN_TREE_CLOEXEC)
+
+
+def attach(descriptor: int, target: str) -> None:
+    """Attach a detached mount at `target`."""
+    _call("move_mount", descriptor, b"", _AT_FDCWD, _path(target), _MOVE_MOUNT_F_EMPTY_PATH)
+
+
+def rename(title: str) -> None:
+    """Write over our command line, which names the host's directories and is shown inside by every init's /proc."""
+    descriptor = os.open("/proc/self/stat", os.O_RDONLY | os.O_CLOEXEC)
+    fields = os.read(descriptor, 4096).rpartition(b")")[2].split()
+    os.close(descriptor)
+    start, end = int(fields[45]), int(fields[46])
+    if end - start > len(title):
+        ctypes.memset(start, 0, end - start)
+        ctypes.memmove(start, title.encode(), len(title))
 
 
 def drop_capabilities() -> None:
@@ -158,6 +214,16 @@ def install_filter(program: bytes) -> None:
     code = ctypes.create_string_buffer(program, len(program))
     pointer = ctypes.addressof(code).to_bytes(8, "little")
     _call("seccomp", _SECCOMP_SET_MODE_FILTER, 0, (len(program) // 8).to_bytes(8, "little") + pointer)
+
+
+def close_all_but(kept: Iterable[int]) -> None:
+    """Close every descriptor from 3 on, except these."""
+    first = 3
+    for descriptor in sorted(kept):
+        if descriptor > first:
+            _call("close_range", first, descriptor - 1, 0)
+        first = max(first, descriptor + 1)
+    _call("close_range", first, 0xFFFF_FFFF, 0)
 
 
 def close_on_exec_from(first: int) -> None:

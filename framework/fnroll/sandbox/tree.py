@@ -52,13 +52,28 @@ def peak_memory(pids: list[int]) -> int:
     return sum(_peak(pid) for pid in pids)
 
 
+def own_memory(pids: list[int]) -> int:
+    """What these processes hold now beside the files they map, in bytes; what they share counts once for each."""
+    return sum(_field(pid, "status", b"RssAnon:") + _field(pid, "status", b"RssShmem:") for pid in pids)
+
+
+def divided_memory(pids: list[int]) -> int:
+    """As `own_memory`, with what they share counted once. A tenth of a millisecond for each process and more."""
+    return sum(_field(pid, "smaps_rollup", b"Pss_Anon:") + _field(pid, "smaps_rollup", b"Pss_Shmem:") for pid in pids)
+
+
 def _peak(pid: int) -> int:
+    return _field(pid, "status", b"VmHWM:")
+
+
+def _field(pid: int, file: str, name: bytes) -> int:
+    """A size from a file of /proc/PID, in bytes; 0 if there is none."""
     try:
-        status = _read(f"/proc/{pid}/status")
+        status = _read(f"/proc/{pid}/{file}")
     except OSError:
         return 0
-    at = status.find(b"VmHWM:")
-    return int(status[at + 6 :].split(None, 1)[0]) * 1024 if at >= 0 else 0
+    at = status.find(name)
+    return int(status[at + len(name) :].split(None, 1)[0]) * 1024 if at >= 0 else 0
 
 
 def _read(path: str) -> bytes:

@@ -1,0 +1,100 @@
+"""What the host does with a sandbox's control groups while it runs: freeze, thaw, share out CPU, read the peak.
+
+By path, since the host sees the machine's own /sys; the groups themselves are the fork server's (cgroups.py). Every
+method says whether the groups could do it: where they could not, running.py has another way or does without.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Sequence
+
+from fnroll.sandbox import cgroups
+
+_FREEZER = {1: ("freezer.state", b"FROZEN", b"THAWED"), 2: ("cgroup.freeze", b"1", b"0")}
+_PEAK = {1: "memory.max_usage_in_bytes", 2: "memory.peak"}
+
+
+class Places:
+    """Where the fork server has its groups: controller -> (version, directory); and why not, for the others."""
+
+    def __init__(self, words: Sequence[str] = ()) -> None:
+        self.directories: dict[str, tuple[int, str]] = {}
+        self.refused: dict[str, str] = {}
+        for word in words:
+            name, mark, rest = word.partition("=") if "=" in word.split("!")[0] else word.partition("!")
+            if mark == "=":
+                version, _, path = rest.partition(":")
+                self.directories[name] = int(version), path
+            else:
+                self.refused[name] = rest
+
+
+class Group:
+    """One sandbox's groups. `close` releases the descriptors; the groups go with the sandbox."""
+
+    def __init__(self, places: Places, number: int) -> None:
+        self._places = places
+        self._number = number
+        self._freezer = -1
+        self._words = b"", b""
+
+    @property
+    def counts_memory(self) -> bool:
+        return "memory" in self._places.directories and self._number > 0
+
+    def _path(self, controller: str, name: str) -> str:
+        return f"{self._places.directories[controller][1]}/{self._number}/{name}"
+
+    def freeze(self) -> bool:
+        return self._write_freezer(0)
+
+    def thaw(self) -> bool:
+        return self._write_freezer(1)
+
+    def _write_freezer(self, which: int) -> bool:
+        if self._freezer < 0:
+            if "freezer" not in self._places.directories or self._number == 0:
+                return False
+            name, *words = _FREEZER[self._places.directories["freezer"][0]]
+            self._words = words[0], words[1]
+            try:
+                self._freezer = os.open(self._path("freezer", name), os.O_WRONLY | os.O_CLOEXEC)
+            except OSError:
+                return False
+        try:
+            os.pwrite(self._freezer, self._words[which], 0)
+        except OSError:
+            return False
+        return True
+
+    def share_cpu(self, memory_mb: int) -> bool:
+        """From now on `memory_mb`/1769 of a CPU."""
+        version, _ = self._places.directories.get("cpu", (0, ""))
+        quota = cgroups.quota_us(memory_mb)
+        try:
+            if version == 1:
+                cgroups.write(self._path("cpu", "cpu.cfs_period_us"), str(cgroups.PERIOD_US))
+                cgroups.write(self._path("cpu", "cpu.cfs_quota_us"), str(quota))
+            elif version == 2:
+                cgroups.write(self._path("cpu", "cpu.max"), f"{quota} {cgroups.PERIOD_US}")
+        except OSError:
+            return False
+        return bool(version)
+
+    def peak(self) -> int:
+        """The most memory that was in use at a time, in bytes; 0 if the groups cannot tell."""
+        version, _ = self._places.directories.get("memory", (0, ""))
+        if not version:
+            return 0
+        try:
+            return int(cgroups.read(self._path("memory", _PEAK[version])))
+        except (OSError, ValueError):
+            return 0
+
+    def close(self) -> None:
+        if self._freezer >= 0:
+            with contextlib.suppress(OSError):
+                os.close(self._freezer)
+            self._freezer = -1
