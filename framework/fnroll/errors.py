@@ -7,6 +7,7 @@
     ├── LayerError             1   a runtime or layer that cannot be built
     ├── SandboxError           1   this machine cannot give the sandbox that was asked for
     ├── EmulatorError          1   an execution environment could not be made (not: the function failed)
+    │   └── InvocationThrottled    429 on Lambda: more invocations at a time, or more environments, than are allowed
     ├── CloudError             1   the local cloud cannot start, or is not there
     ├── AwsError               1   AWS (or the local cloud) answered with an error
     │   ├── NotFound
@@ -88,6 +89,14 @@ class SandboxError(FnError):
 
 class EmulatorError(FnError):
     """An execution environment could not be made. A function that fails is an Outcome, never this."""
+
+
+class InvocationThrottled(EmulatorError):
+    """The invocation was refused before it began. `reason` is Lambda's (facts 2.6), `message` its text."""
+
+    def __init__(self, reason: str, *, where: str | None = None, hint: str | None = None) -> None:
+        super().__init__("Rate Exceeded.", where=where, hint=hint or reason)
+        self.reason = reason
 
 
 class CloudError(FnError):

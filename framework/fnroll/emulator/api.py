@@ -19,6 +19,8 @@ MAX_PAYLOAD = 6 * 1024 * 1024
 MAX_RESPONSE = 6 * 1024 * 1024 + 100
 """Bytes of a response on the Runtime API; one more is Function.ResponseSizeTooLarge."""
 
+Initialization = Literal["on-demand", "provisioned-concurrency", "snap-start", "lambda-managed-instances"]
+
 
 @dataclass(frozen=True, slots=True)
 class FunctionConfig:
@@ -45,6 +47,12 @@ class FunctionConfig:
     region: str = "us-east-1"
     log_group: str | None = None
     network: Network = "none"
+    concurrency: int = 1
+    """Invocations at a time in one environment: more than one only for managed instances (facts: quotas)."""
+    limits: bool = True
+    """False, for debugging: neither memory nor CPU is limited, and nothing is frozen."""
+    initialization: Initialization = "on-demand"
+    """Why the environment exists: AWS_LAMBDA_INITIALIZATION_TYPE, and `initializationType` of platform.initStart."""
 
 
 @dataclass(frozen=True, slots=True)
