@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fnroll.sandbox import channel, enter, missing, rootfs, seccomp, supervise, tree
+from fnroll.sandbox import cells, channel, enter, missing, rootfs, seccomp, supervise, tree
 from fnroll.sandbox.api import StepFailed
 from fnroll.sandbox.missing import Surroundings
 from fnroll.sandbox.running import step_failed
@@ -154,11 +154,10 @@ def test_a_lost_process_limit_and_lost_daemons_are_named() -> None:
     [
         ("Preparing the ground", rootfs.PREPARE),
         ("Ahead of the job", enter.AHEAD),
-        ("With the job", enter.ENTER),
-        ("Starting a program", enter.PROGRAM),
+        ("With the job", cells.JOB),
         ("Starting a program without namespaces", supervise.PROCESS),
     ],
-    ids=["prepare", "ahead", "job", "program", "process"],
+    ids=["prepare", "ahead", "job", "process"],
 )
 def test_the_page_lists_the_steps_of_the_code(heading: str, steps: tuple[tuple[str, object], ...]) -> None:
     page = (ROOT / "docs" / "sandbox.md").read_text()
@@ -169,7 +168,7 @@ def test_the_page_lists_the_steps_of_the_code(heading: str, steps: tuple[tuple[s
 def test_the_fork_server_stays_small() -> None:
     """Each of these would be paid for at every start and in every fork."""
     code = "import sys; sys.path.insert(0, sys.argv[1]); import fnroll.sandbox.{}; print(*sys.modules)"
-    for module in ("forkserver", "init", "cgroups"):
+    for module in ("forkserver", "cells"):
         done = subprocess.run(
             [sys.executable, "-I", "-S", "-c", code.format(module), str(ROOT / "framework")],
             capture_output=True,

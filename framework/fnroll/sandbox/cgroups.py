@@ -132,8 +132,9 @@ class Base:
             lease.write("pids", "pids.max", str(PROCESSES + 1))
         return lease
 
-    def handles(self) -> list[int]:
-        return [handle for _, _, handle in self._opened.values()]
+    def opened(self) -> list[tuple[int, int, int]]:
+        """(version, descriptor above, descriptor) of each hierarchy."""
+        return list(self._opened.values())
 
     def handle(self, controller: str) -> int:
         return self._opened[self.directories[controller][1]][2]
@@ -165,10 +166,23 @@ class Lease:
     def write(self, controller: str, name: str, value: str) -> None:
         write(f"{self.number}/{name}", value, self._base.handle(controller))
 
-    def join(self) -> None:
-        """The calling process, and all that it will start, goes into the groups."""
-        for handle in self._base.handles():
-            write(f"{self.number}/cgroup.procs", "0", handle)
+    def directory(self) -> int:
+        """A descriptor of the group of version 2, for a child to be born in; -1 if there is none."""
+        for version, _, handle in self._base.opened():
+            if version == 2:
+                return os.open(str(self.number), os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=handle)
+        return -1
+
+    def join(self, born: bool) -> None:
+        """The calling process, and all that it will start, goes into the groups. `born`: in that of version 2 already.
+
+        In version 1 a thread that moves itself needs no lock; a process waits until every CPU has passed by.
+        """
+        for version, _, handle in self._base.opened():
+            if version == 1:
+                write(f"{self.number}/tasks", "0", handle)
+            elif not born:
+                write(f"{self.number}/cgroup.procs", "0", handle)
 
     def limit(self, memory_mb: int, tmp_mb: int, scratch: int) -> int:
         """Set the memory limit, with `scratch` bytes in /tmp already; a descriptor that tells when it is reached, or -1
@@ -232,7 +246,7 @@ class Lease:
     def remove(self) -> bool:
         """Whether the groups are gone; one that has just lost its last process may be busy for a moment."""
         gone = True
-        for handle in self._base.handles():
+        for _, _, handle in self._base.opened():
             try:
                 os.rmdir(str(self.number), dir_fd=handle)
             except FileNotFoundError:

@@ -1,9 +1,9 @@
-"""The way into a `linux` sandbox: from a process fresh out of clone to a program's first instruction.
+"""The way into a `linux` sandbox, from a process fresh out of clone to one that is locked in and starts programs.
 
-Three tuples of steps: `AHEAD` is taken before there is a job, `ENTER` with the job, both by the sandbox's init;
-`PROGRAM` by each program's own process. docs/sandbox.md lists the same steps with the reason for each one's place. They
-run once a sandbox and are most of what creation costs, so: no text-mode files, no imports, no lists of what could be a
-call.
+`AHEAD` is taken by the sandbox's init before there is a job. What a job brings (code, layers, /tmp) is attached later
+by the fork server, from outside (cells.py), so that the init can lock itself in ahead of time. docs/sandbox.md lists
+the same steps with the reason for each one's place. They run once a sandbox and are most of what creation costs, so: no
+text-mode files, no imports, no lists of what could be a call.
 """
 
 # pathlib would double the fork server's start-up time.
@@ -16,7 +16,7 @@ import os
 import resource
 import struct
 
-from fnroll.sandbox import channel, rootfs, seccomp, steps, syscalls
+from fnroll.sandbox import rootfs, seccomp, steps, syscalls
 from fnroll.sandbox.cgroups import PROCESSES
 
 TYPE_CHECKING = False
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from fnroll.sandbox.cgroups import Lease
     from fnroll.sandbox.rootfs import Ground
-    from fnroll.sandbox.steps import Step
 
     InsideStep = tuple[str, Callable[["Inside"], None]]
 
@@ -39,24 +38,22 @@ _IFA_ADDRESS, _IFA_LOCAL = 1, 2
 
 
 class Inside:
-    """What the steps of one sandbox share. `job` comes after `AHEAD`; `scratch` is a detached /tmp, or -1."""
+    """What the steps of `AHEAD` share. `born`: made in its control group of version 2."""
 
-    __slots__ = ("ground", "job", "lease", "listener", "own_network", "scratch")
+    __slots__ = ("born", "ground", "lease", "listener", "own_network")
 
-    job: channel.Job
-
-    def __init__(self, ground: Ground, lease: Lease | None, own_network: bool) -> None:
+    def __init__(self, ground: Ground, lease: Lease | None, own_network: bool, born: bool) -> None:
         self.ground = ground
         self.lease = lease
         self.own_network = own_network
+        self.born = born
         self.listener: _socket.socket | None = None
-        self.scratch = -1
 
 
 def groups(inside: Inside) -> None:
     """First into the control groups, then into a namespace of them: so they are its root, and their path is hidden."""
     if inside.lease is not None:
-        inside.lease.join()
+        inside.lease.join(inside.born)
     syscalls.unshare(syscalls.CLONE_NEWCGROUP)
 
 
@@ -89,25 +86,8 @@ def network(inside: Inside) -> None:
     inside.listener.listen(1024)
 
 
-def task(inside: Inside) -> None:
-    syscalls.bind(inside.job.task, f"{rootfs.ROOT}/var/task", _SHOWN)
-
-
-def layers(inside: Inside) -> None:
-    if inside.job.opt:
-        syscalls.bind(inside.job.opt, f"{rootfs.ROOT}/opt", _SHOWN)
-
-
-def scratch(inside: Inside) -> None:
-    if inside.scratch >= 0:
-        syscalls.attach(inside.scratch, f"{rootfs.ROOT}/tmp")
-        os.close(inside.scratch)
-    else:
-        rootfs.mount_scratch(f"{rootfs.ROOT}/tmp", inside.job.tmp_mb)
-
-
 def resolver(inside: Inside) -> None:
-    if inside.job.network == "host":
+    if not inside.own_network:
         for path in rootfs.HOST_NETWORK_FILES:
             if os.path.exists(f"/{path}"):
                 syscalls.bind(f"/{path}", f"{rootfs.ROOT}/{path}", _SHOWN)
@@ -146,22 +126,23 @@ def system_calls(_: Inside) -> None:
     syscalls.install_filter(FILTER)
 
 
+def shown(path: str) -> int:
+    """A detached, read-only copy of a directory of the host."""
+    descriptor = syscalls.copy_of_mount(path)
+    syscalls.set_copy(descriptor, _SHOWN)
+    return descriptor
+
+
 AHEAD: tuple[InsideStep, ...] = (
     ("early leash", steps.leash),
     ("control groups", groups),
     ("processes", processes),
     ("host name", name),
     ("network", network),
-    ("limits", steps.limits),
-    ("session", steps.session),
-)
-
-ENTER: tuple[InsideStep, ...] = (
-    ("task", task),
-    ("layers", layers),
-    ("scratch", scratch),
     ("resolver", resolver),
     ("root", root),
+    ("limits", steps.limits),
+    ("session", steps.session),
     ("identity", identity),
     ("own users", own_users),
     ("capabilities", capabilities),
@@ -169,14 +150,6 @@ ENTER: tuple[InsideStep, ...] = (
     ("unseen", unseen),
     ("no new privileges", steps.no_new_privileges),
     ("system calls", system_calls),
-)
-
-PROGRAM: tuple[Step, ...] = (
-    ("streams", steps.streams),
-    ("session", steps.session),
-    ("descriptors", steps.descriptors),
-    ("working directory", steps.working_directory),
-    ("exec", steps.execute),
 )
 
 

@@ -51,7 +51,33 @@ class Entry:
         self.null = null
 
 
-def walk(steps: tuple[Step, ...], entry: Entry) -> NoReturn:
+def launcher(way_in: tuple[Step, ...], fork: Callable[[], int], null: int) -> Callable[[list[Any], int], int]:
+    """What starts programs by a fork that takes the steps of `way_in`, the last of which is exec."""
+
+    def launch(program: list[Any], output: int) -> int:
+        told, tell = os.pipe()
+        try:
+            pid = fork()
+        except OSError as error:
+            os.close(told)
+            os.close(tell)
+            raise NotStarted(described("fork", error)) from None
+        if pid == 0:
+            _walk(way_in, Entry(program, output, tell, null))
+        os.close(tell)
+        failure = b""
+        while data := os.read(told, 4096):
+            failure += data
+        os.close(told)
+        if failure:
+            os.waitpid(pid, 0)
+            raise NotStarted(tuple(failure.decode("utf-8", "replace").rstrip("\n").split("\t")))
+        return pid
+
+    return launch
+
+
+def _walk(steps: tuple[Step, ...], entry: Entry) -> NoReturn:
     """Take the steps; the last one does not return. A failure is told, and this process ends."""
     name = steps[0][0]
     try:
@@ -61,6 +87,14 @@ def walk(steps: tuple[Step, ...], entry: Entry) -> NoReturn:
         os.write(entry.tell, channel.line(described(name, error)))
     finally:
         os._exit(_SETUP_FAILED)
+
+
+class NotStarted(Exception):
+    """A step of a program's start failed; `words` describe it (`described`)."""
+
+    def __init__(self, words: tuple[object, ...]) -> None:
+        super().__init__(words)
+        self.words = words
 
 
 def described(name: str, error: BaseException) -> tuple[object, ...]:

@@ -20,12 +20,14 @@ MACHINE = os.uname().machine
 
 _NUMBERS: dict[str, dict[str, int]] = {
     "x86_64": {
-        "capset": 126, "clone": 56, "close_range": 436, "keyctl": 250, "mount_setattr": 442, "move_mount": 429,
-        "open_tree": 428, "pivot_root": 155, "seccomp": 317, "setns": 308, "signalfd4": 289, "unshare": 272,
+        "capset": 126, "clone": 56, "clone3": 435, "close_range": 436, "keyctl": 250, "mount_setattr": 442,
+        "move_mount": 429, "open_tree": 428, "pivot_root": 155, "seccomp": 317, "setns": 308, "signalfd4": 289,
+        "unshare": 272,
     },
     "aarch64": {
-        "capset": 91, "clone": 220, "close_range": 436, "keyctl": 219, "mount_setattr": 442, "move_mount": 429,
-        "open_tree": 428, "pivot_root": 41, "seccomp": 277, "setns": 268, "signalfd4": 74, "unshare": 97,
+        "capset": 91, "clone": 220, "clone3": 435, "close_range": 436, "keyctl": 219, "mount_setattr": 442,
+        "move_mount": 429, "open_tree": 428, "pivot_root": 41, "seccomp": 277, "setns": 268, "signalfd4": 74,
+        "unshare": 97,
     },
 }  # fmt: skip
 
@@ -37,11 +39,12 @@ CLONE_NEWUSER = 0x1000_0000
 CLONE_NEWPID = 0x2000_0000
 CLONE_NEWNET = 0x4000_0000
 _CLONE_PIDFD = 0x1000
+_CLONE_INTO_CGROUP = 0x2_0000_0000
 
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 1, 2, 4, 8, 32
 MS_BIND, MS_REC, MS_PRIVATE, MS_SLAVE = 0x1000, 0x4000, 0x4_0000, 0x8_0000
 _MNT_DETACH = 2
-_AT_FDCWD, _AT_RECURSIVE = -100, 0x8000
+_AT_FDCWD, _AT_RECURSIVE, _AT_EMPTY_PATH = -100, 0x8000, 0x1000
 _OPEN_TREE_CLONE, _OPEN_TREE_CLOEXEC, _MOVE_MOUNT_F_EMPTY_PATH = 1, 0o2000000, 4
 _SFD_NONBLOCK_CLOEXEC = 0o2004000
 
@@ -103,12 +106,15 @@ def clone(flags: int) -> tuple[int, int]:
     return (pid, pidfd.value) if pid else (0, -1)
 
 
-def fork() -> int:
-    """As `clone` without flags, for a child that is waited for by its pid."""
-    pid, pidfd = clone(0)
-    if pidfd >= 0:
-        os.close(pidfd)
-    return pid
+def clone_into(flags: int, group: int) -> tuple[int, int]:
+    """As `clone`, the child born in the control group (version 2) of this directory descriptor: moving it there later
+    takes a lock that waits for every CPU. Raises OSError, ENOSYS too (Linux before 5.7, and most containers)."""
+    pidfd = ctypes.c_int(-1)
+    arguments = (ctypes.c_uint64 * 11)(
+        flags | _CLONE_PIDFD | _CLONE_INTO_CGROUP, ctypes.addressof(pidfd), 0, 0, SIGCHLD, 0, 0, 0, 0, 0, group
+    )
+    pid = _call("clone3", ctypes.byref(arguments), ctypes.sizeof(arguments))
+    return (pid, pidfd.value) if pid else (0, -1)
 
 
 def unshare(flags: int) -> None:
@@ -183,8 +189,16 @@ def detach(target: str) -> None:
 
 
 def copy_of_mount(path: str) -> int:
-    """A descriptor of a detached copy of the mount at `path`: same contents, attached nowhere (Linux 5.2)."""
-    return _call("open_tree", _AT_FDCWD, _path(path), _OPEN_TREE_CLONE | _OPEN_TREE_CLOEXEC)
+    """A descriptor of a detached copy of what is at `path`, mounts beneath it too: same contents, attached nowhere."""
+    flags = _OPEN_TREE_CLONE | _OPEN_TREE_CLOEXEC | _AT_RECURSIVE
+    return _call("open_tree", _AT_FDCWD, _path(path), flags)
+
+
+def set_copy(descriptor: int, flags: int) -> None:
+    """As `set_mount`, for a detached copy."""
+    attributes = _MountAttr(flags, 0, MS_PRIVATE, 0)
+    size = ctypes.sizeof(attributes)
+    _call("mount_setattr", descriptor, b"", _AT_RECURSIVE | _AT_EMPTY_PATH, ctypes.byref(attributes), size)
 
 
 def attach(descriptor: int, target: str) -> None:
