@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import sandbox_contract
+import sandbox_contract_more  # noqa: F401 -- adds to the table of checks
 import sandbox_escape
 
 USER = 64_017

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import sandbox_contract
+import sandbox_contract_more  # noqa: F401 -- adds to the table of checks
 import sandbox_support
 
 TIERS = (("linux", "root"), ("linux", "user"), ("process", "root"), ("process", "user"))

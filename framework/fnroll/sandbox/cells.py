@@ -32,7 +32,7 @@ _MAKING = 4
 
 
 class Cell:
-    """`event` tells that the memory limit was reached; `listener` is the Runtime API's, `mounts` the mount namespace.
+    """`event` tells that memory use has passed a mark; `listener` is the Runtime API's, `mounts` the mount namespace.
     -1: there is none (yet)."""
 
     __slots__ = ("event", "feed", "lease", "life", "listener", "mounts", "own_network", "pid", "pidfd")
@@ -103,7 +103,7 @@ class Server:
         if descriptor == cell.pidfd:
             self._reap(cell)
         elif descriptor == cell.event:
-            self._at_limit(cell)
+            self._at_mark(cell)
         elif cell.life is None:
             self._prepared(cell)
         else:
@@ -277,17 +277,21 @@ class Server:
         if cell.lease is not None:
             cell.lease.thaw()
 
-    def _at_limit(self, cell: Cell) -> None:
+    def _at_mark(self, cell: Cell) -> None:
         """Say it before the kill, so that the host knows why the program ends."""
         assert cell.lease is not None
         assert cell.life is not None
         try:
-            cell.lease.heard(cell.event)
-            if cell.lease.at_limit(self._in_tmp(cell)):
-                channel.say(cell.life, "oom")
-                cell.lease.kill_largest()
+            too_large, event = cell.lease.at_mark(self._in_tmp(cell))
         except OSError:
-            pass  # it ended in this moment
+            return  # it ended in this moment
+        self._forget(cell.event)
+        os.close(cell.event)
+        cell.event = event
+        self._watch(cell, event, select.EPOLLIN | select.EPOLLPRI)
+        if too_large:
+            channel.say(cell.life, "oom")
+            cell.lease.kill_largest(spared=cell.pid)
 
     def _in_tmp(self, cell: Cell) -> int:
         with Within(cell.mounts):

@@ -5,9 +5,10 @@ Version 1 and 2 side by side: each controller is taken from wherever it is writa
 them; the host only freezes, thaws, shares out CPU and reads the peak (`Group`), by path.
 
 Memory: Lambda's /tmp is a disk and no part of MemorySize, ours is a tmpfs, whose pages the kernel counts as memory of
-whoever wrote them. So at the limit the kernel asks instead of killing (version 1: the killer is off and an eventfd
-tells; version 2: memory.high throttles and memory.events tells), and `Lease.at_limit` raises the limit by what lies
-in /tmp, or lets the kernel kill.
+whoever wrote them; and pages of files that were read count too, until the kernel wants them back. So the kernel's own
+limit stands where a full /tmp has room, and it tells when usage passes a mark (version 1: a threshold on an eventfd;
+version 2: memory.high, which also holds the function back). `Lease.at_mark` then looks what of it is the function's,
+and moves the mark or says that the function has outgrown its memory.
 
 Imported by the fork server: see syscalls.py for what such a module may import.
 """
@@ -19,6 +20,10 @@ from __future__ import annotations
 
 import os
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 CONTROLLERS = ("memory", "cpu", "pids", "freezer")
 FULL_CPU_MB = 1769
 """MemorySize that stands for one whole CPU (facts: sandbox, section 4)."""
@@ -27,18 +32,15 @@ PERIOD_US = 20_000
 """The best period: with 100 ms bursts are long, at 5 ms the smallest quota is too large (measured)."""
 
 PROCESSES = 1024
-_OWN_MB = 2
+OWN_MB = 2
 """What the sandbox's own init takes, beside the function's memory."""
 
-_STEP = 4 << 20
-"""The limit is raised for /tmp in steps of this many bytes: each step stops the writer for a moment."""
-
-_NEAR = 256 << 10
-"""Bytes below the limit that count as having reached it: the kernel charges in batches for each CPU."""
+_STEP = 1 << 20
+"""Bytes between two marks at least."""
 
 PREFIX = "fn-"
 USAGE = {1: "memory.usage_in_bytes", 2: "memory.current"}
-LIMIT = {1: "memory.limit_in_bytes", 2: "memory.high"}
+LIMIT = {1: "memory.limit_in_bytes", 2: "memory.max"}
 
 
 def quota_us(memory_mb: int) -> int:
@@ -46,10 +48,15 @@ def quota_us(memory_mb: int) -> int:
     return max(1000, PERIOD_US * memory_mb // FULL_CPU_MB)
 
 
-def allowance(memory_mb: int, scratch: int, size_mb: int) -> int:
-    """Bytes that a sandbox may be charged for, with `scratch` bytes of its own in a /tmp of `size_mb`."""
-    room = max(0, (size_mb << 20) - scratch)
-    return ((memory_mb + _OWN_MB) << 20) + scratch + (min(_STEP, room) if scratch else 0)
+def own_bytes(used: int, stat: Mapping[bytes, int], scratch: int) -> int:
+    """What a function holds itself: `used` without the pages of files, and without the `scratch` bytes in its /tmp."""
+    files = stat.get(b"cache", stat.get(b"file", 0)) - stat.get(b"shmem", 0)
+    return used - max(0, files) - scratch
+
+
+def parse_stat(data: bytes) -> dict[bytes, int]:
+    """memory.stat: a word and a number on each line."""
+    return {name: int(number) for name, number in (line.split() for line in data.splitlines())}
 
 
 def find(mounts: str, own: str) -> dict[str, tuple[int, str]]:
@@ -154,14 +161,13 @@ class Base:
 class Lease:
     """One sandbox's groups, as the fork server holds them."""
 
-    __slots__ = ("_base", "_killing", "_memory_mb", "_scratch_at_start", "_tmp_mb", "_version", "number")
+    __slots__ = ("_base", "_limit", "_scratch_at_start", "_version", "number")
 
     def __init__(self, base: Base, number: int) -> None:
         self.number = number
         self._base = base
         self._version = base.directories.get("memory", (0, ""))[0]
-        self._memory_mb = self._tmp_mb = self._scratch_at_start = 0
-        self._killing = False
+        self._limit = self._scratch_at_start = 0
 
     def write(self, controller: str, name: str, value: str) -> None:
         write(f"{self.number}/{name}", value, self._base.handle(controller))
@@ -185,55 +191,43 @@ class Lease:
                 write(f"{self.number}/cgroup.procs", "0", handle)
 
     def limit(self, memory_mb: int, tmp_mb: int, scratch: int) -> int:
-        """Set the memory limit, with `scratch` bytes in /tmp already; a descriptor that tells when it is reached, or -1
+        """Limit the memory, with `scratch` bytes in /tmp already; a descriptor that tells when to ask `at_mark`, or -1
         where memory is not ours to limit. Version 1: readable. Version 2: exceptional (POLLPRI)."""
         if not self._version:
             return -1
-        self._memory_mb, self._tmp_mb, self._scratch_at_start = memory_mb, tmp_mb, scratch
-        self._set(allowance(memory_mb, 0, tmp_mb))
+        self._limit, self._scratch_at_start = (memory_mb + OWN_MB) << 20, scratch
+        self.write("memory", LIMIT[self._version], str(self._limit + (tmp_mb << 20)))
+        return self._mark(self._limit)
+
+    def _mark(self, size: int) -> int:
+        """Tell when so many bytes are in use."""
         parent = self._base.handle("memory")
         if self._version == 2:
+            self.write("memory", "memory.high", str(size))
             return os.open(f"{self.number}/memory.events", os.O_RDONLY | os.O_CLOEXEC, dir_fd=parent)
-        self.write("memory", "memory.oom_control", "1")
         event = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        control = os.open(f"{self.number}/memory.oom_control", os.O_RDONLY | os.O_CLOEXEC, dir_fd=parent)
-        self.write("memory", "cgroup.event_control", f"{event} {control}")
-        os.close(control)
+        usage = os.open(f"{self.number}/{USAGE[1]}", os.O_RDONLY | os.O_CLOEXEC, dir_fd=parent)
+        try:
+            self.write("memory", "cgroup.event_control", f"{event} {usage} {size}")
+        finally:
+            os.close(usage)
         return event
 
-    def _set(self, size: int) -> None:
-        self.write("memory", LIMIT[self._version], str(size))
+    def at_mark(self, scratch: int) -> tuple[bool, int]:
+        """Usage has passed the mark, with `scratch` bytes in /tmp: whether the function has outgrown its memory, and
+        the descriptor that tells the next time instead of the last one."""
+        parent = self._base.handle("memory")
+        used = int(read(f"{self.number}/{USAGE[self._version]}", parent))
+        stat = parse_stat(read(f"{self.number}/memory.stat", parent))
+        own = own_bytes(used, stat, max(0, scratch - self._scratch_at_start))
+        return own > self._limit, self._mark(max(used + _STEP, used + self._limit - own))
 
-    def at_limit(self, scratch: int) -> bool:
-        """The limit was reached, with `scratch` bytes in /tmp: it is raised for them, or (True) the function has
-        outgrown it."""
-        if self._killing:
-            return False
-        own = max(0, scratch - self._scratch_at_start)
-        used = int(read(f"{self.number}/{USAGE[self._version]}", self._base.handle("memory")))
-        wanted = allowance(self._memory_mb, own, self._tmp_mb)
-        if used < wanted - _NEAR:
-            if own:
-                self._set(wanted)
-            return False
-        self._killing = True
-        return True
-
-    def kill_largest(self) -> None:
-        """Let the kernel's own killer go, which picks the process that holds the most."""
-        if self._version == 1:
-            self.write("memory", "memory.oom_control", "0")
-        else:
-            held = read(f"{self.number}/memory.high", self._base.handle("memory")).decode().strip()
-            self.write("memory", "memory.max", held)
-            self.write("memory", "memory.high", "max")
-
-    def heard(self, event: int) -> None:
-        """Take note of `limit`'s descriptor, so that it tells again."""
-        if self._version == 1:
-            os.read(event, 8)
-        else:
-            os.pread(event, 4096, 0)
+    def kill_largest(self, spared: int) -> None:
+        """As the kernel's own killer would: the process that holds the most, but not our init. Best effort."""
+        pids = [int(pid) for pid in read_all(f"{self.number}/cgroup.procs", self._base.handle("memory")).split()]
+        sizes = {pid: _resident(pid) for pid in pids if pid != spared}
+        if sizes:
+            os.kill(max(sizes, key=lambda pid: sizes[pid]), 9)
 
     def thaw(self) -> None:
         """So that a kill takes effect: version 1 keeps the frozen alive. Best effort."""
@@ -301,8 +295,16 @@ def write(path: str, value: str, directory: int | None = None) -> None:
         os.close(descriptor)
 
 
-def read_all(path: str) -> bytes:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+def _resident(pid: int) -> int:
+    """Pages; 0 for a process that has ended."""
+    try:
+        return int(read_all(f"/proc/{pid}/statm").split()[1])
+    except (OSError, IndexError):
+        return 0
+
+
+def read_all(path: str, directory: int | None = None) -> bytes:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=directory)
     try:
         data = b""
         while more := os.read(descriptor, 65536):

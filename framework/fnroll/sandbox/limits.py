@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from fnroll.sandbox import cgroups
 
 _FREEZER = {1: ("freezer.state", b"FROZEN", b"THAWED"), 2: ("cgroup.freeze", b"1", b"0")}
+_KILLS = {1: "memory.oom_control", 2: "memory.events"}
 _PEAK = {1: "memory.max_usage_in_bytes", 2: "memory.peak"}
 
 
@@ -39,6 +40,7 @@ class Group:
         self._number = number
         self._freezer = -1
         self._words = b"", b""
+        self._highest = self._peak = 0
 
     @property
     def counts_memory(self) -> bool:
@@ -83,15 +85,32 @@ class Group:
             return False
         return bool(version)
 
-    def peak(self) -> int:
-        """The most memory that was in use at a time, in bytes; 0 if the groups cannot tell."""
-        version, _ = self._places.directories.get("memory", (0, ""))
-        if not version:
+    def peak(self, scratch: Callable[[], int]) -> int:
+        """The most memory that the function held at a time, in bytes, without files and without what lies in its /tmp
+        (asked by `scratch`); 0 if the groups cannot tell. Looked into only when the kernel's own peak has moved."""
+        if not self.counts_memory:
             return 0
+        version, _ = self._places.directories["memory"]
         try:
-            return int(cgroups.read(self._path("memory", _PEAK[version])))
+            highest = int(cgroups.read(self._path("memory", _PEAK[version])))
+            if highest > self._highest:
+                stat = cgroups.parse_stat(cgroups.read(self._path("memory", "memory.stat")))
+                self._highest = highest
+                self._peak = max(self._peak, cgroups.own_bytes(highest, stat, scratch()))
         except (OSError, ValueError):
-            return 0
+            pass
+        return self._peak
+
+    def kernel_killed(self) -> bool:
+        """Whether the kernel itself killed one of its processes for want of memory."""
+        if not self.counts_memory:
+            return False
+        version, _ = self._places.directories["memory"]
+        try:
+            told = cgroups.parse_stat(cgroups.read(self._path("memory", _KILLS[version])))
+        except (OSError, ValueError):
+            return False
+        return told.get(b"oom_kill", 0) > 0
 
     def close(self) -> None:
         if self._freezer >= 0:

@@ -209,20 +209,19 @@ class Running(ABC):
             channel.send(self._life_socket, channel.encode(words), descriptors)
 
     async def dial(self, port: int) -> socket.socket:
-        sock = await self._socket_inside()
-        sock.setblocking(False)
         loop = asyncio.get_running_loop()
-        try:
-            for address in self._addresses():
-                try:
-                    await loop.sock_connect(sock, (address, port))
-                    return sock
-                except ConnectionRefusedError as error:
-                    refused = error
-        except BaseException:
-            sock.close()
-            raise
-        sock.close()
+        refused = ConnectionRefusedError(codes.ECONNREFUSED, "nobody listens on this port")
+        for address in self._addresses():
+            sock = await self._socket_inside()
+            sock.setblocking(False)
+            try:
+                await loop.sock_connect(sock, (address, port))
+                return sock
+            except ConnectionRefusedError:
+                sock.close()
+            except BaseException:
+                sock.close()
+                raise
         raise refused
 
     def share_cpu(self) -> None:  # noqa: B027 -- what a tier cannot give it names in `missing`
@@ -293,6 +292,10 @@ class Running(ABC):
         """Whether a control group limits the memory."""
         return False
 
+    def _kernel_killed(self) -> bool:
+        """Whether the kernel has killed a process of the sandbox for want of memory."""
+        return False
+
     def kill(self) -> None:
         """Closing our half of the life socket is the word for it, and the one that our own death gives as well."""
         with contextlib.suppress(OSError):
@@ -344,8 +347,8 @@ class Running(ABC):
 
     def _on_exit(self, words: list[str]) -> None:
         code = os.waitstatus_to_exitcode(int(words[2]))
-        killed = code == -signal.SIGKILL
-        ended = Exit(code if code >= 0 else None, -code if code < 0 else None, int(words[3]), self._oom and killed)
+        oom = code == -signal.SIGKILL and (self._oom or self._kernel_killed())
+        ended = Exit(code if code >= 0 else None, -code if code < 0 else None, int(words[3]), oom)
         self._programs[int(words[1])].end(ended)
 
     def _on_dialled(self, number: int) -> None:

@@ -43,19 +43,22 @@ class LinuxSandbox(Running):
         return self.group is not None and self.group.counts_memory
 
     def _measure(self) -> int:
-        """What the control group counted, without what lies in /tmp: that is a disk on Lambda."""
-        peak = self.group.peak() if self.group is not None else 0
-        if not peak:
-            return super()._measure()
+        peak = self.group.peak(self._in_tmp) if self.group is not None else 0
+        return peak or super()._measure()
+
+    def _in_tmp(self) -> int:
         try:
             disk = os.statvfs(f"/proc/{self._pid}/root/tmp")
         except OSError:
-            return peak
-        return max(0, peak - (disk.f_blocks - disk.f_bfree) * disk.f_frsize)
+            return 0
+        return (disk.f_blocks - disk.f_bfree) * disk.f_frsize
 
     @property
     def _own_network(self) -> bool:
         return self._layout.api == f"{API_ADDRESS}:{API_PORT}"
+
+    def _kernel_killed(self) -> bool:
+        return self.group is not None and self.group.kernel_killed()
 
     def share_cpu(self) -> None:
         if self.group is not None and self._memory_mb:
