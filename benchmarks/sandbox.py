@@ -4,7 +4,9 @@
 
 The program is a hand-assembled ELF file of about 200 bytes that writes CLOCK_MONOTONIC and ends, so nothing of a libc
 is in the figures. Each row is a run of its own; ratios are to the median of posix_spawn, the floor, in the same run.
-Peers (bubblewrap, unshare) are measured where they are installed.
+Peers (bubblewrap, unshare, runc) are measured where they are installed. "Ready" finds a sandbox that was prepared
+ahead, as a function that is invoked now and then does; "back to back" asks again at once, so that preparing is in it.
+Then: how many a second, the memory of an idle one, and each step by itself.
 """
 
 from __future__ import annotations
@@ -78,8 +80,8 @@ def spawned(argv: list[str], runs: int) -> Row:
     return first, whole
 
 
-async def sandboxed(tier: Tier, task: Path, network: Network, runs: int) -> tuple[Row, float]:
-    """As `spawned`, through a host that is up; and how long the host took to open."""
+async def sandboxed(tier: Tier, task: Path, network: Network, pause: float, runs: int) -> tuple[Row, float]:
+    """As `spawned`, through a host that is up, with a pause after each; and how long the host took to open."""
     start = time.monotonic_ns()
     host = await open_host(tier)
     opening = (time.monotonic_ns() - start) / 1e6
@@ -97,9 +99,118 @@ async def sandboxed(tier: Tier, task: Path, network: Network, runs: int) -> tupl
             await sandbox.close()
             whole.append((time.monotonic_ns() - start) / 1e6)
             first.append((_clock(data) - start) / 1e6)
+            await asyncio.sleep(pause)
     finally:
         await host.close()
     return (first, whole), opening
+
+
+async def rate(task: Path, seconds: float, workers: int) -> float:
+    """Sandboxes created, run and closed in a second, by so many who ask at a time."""
+    host = await open_host("linux")
+    end, done = time.monotonic() + seconds, 0
+
+    async def work() -> None:
+        nonlocal done
+        while time.monotonic() < end:
+            sandbox = await host.create(SandboxSpec(lambda _: Program(("/var/task/probe",), {}, "/"), task))
+            await sandbox.close()
+            done += 1
+
+    try:
+        await asyncio.gather(*(work() for _ in range(workers)))
+    finally:
+        await host.close()
+    return done / seconds
+
+
+async def idle_memory(task: Path, count: int) -> tuple[float, float]:
+    """KiB for each of `count` idle sandboxes whose program sleeps: the kernel's slab and page tables, and the rest."""
+    host = await open_host("linux")
+
+    def sleeper(_: Layout) -> Program:
+        return Program(("/bin/sleep", "1000"), {}, "/")
+
+    try:
+        await asyncio.gather(*(host.create(SandboxSpec(sleeper, task)) for _ in range(20)))
+        before = _meminfo()
+        plain = [subprocess.Popen(["/bin/sleep", "1000"]) for _ in range(count)]
+        between = _meminfo()
+        await asyncio.gather(*(host.create(SandboxSpec(sleeper, task)) for _ in range(count)))
+        after = _meminfo()
+        for process in plain:
+            process.kill()
+            process.wait()
+    finally:
+        await host.close()
+    spent = [(b - 2 * m + a) / count for a, m, b in zip(before, between, after, strict=True)]
+    return spent[0], -spent[1] - spent[0]
+
+
+def _meminfo() -> tuple[int, int]:
+    """(kernel memory, free memory) in KiB."""
+    lines = (line.split() for line in Path("/proc/meminfo").read_text().splitlines())
+    found = {line[0]: int(line[1]) for line in lines}
+    kernel = ("Slab:", "PageTables:", "KernelStack:", "Percpu:")
+    return sum(found[name] for name in kernel), found["MemFree:"]
+
+
+STEPS = """
+import os, sys, time
+sys.path.insert(0, sys.argv[1])
+import _socket
+from fnroll.sandbox import cells, channel, enter, forkserver, rootfs, syscalls
+base = forkserver._groups()
+ground = rootfs.Ground("", "pids" in base.directories)
+for _, step in rootfs.PREPARE: step(ground)
+null = os.open("/dev/null", os.O_RDWR)
+ours, _ = _socket.socketpair()
+server = cells.Server(ours, null, ground, base, os.getpid())
+times = {}
+clock = time.monotonic_ns
+def timed(name, step, *arguments):
+    start = clock(); step(*arguments); times.setdefault(name, []).append(clock() - start)
+for _ in range(int(sys.argv[3])):
+    read, write = os.pipe()
+    lease = base.make(server._number + 10_000) if base.directories else None
+    server._number += 1
+    start = clock()
+    pid, pidfd, born = server._clone(enter.namespaces(True), lease)
+    if pid == 0:
+        inside = enter.Inside(ground, lease, True, born)
+        found = [("clone", clock() - start)]
+        for name, step in enter.AHEAD:
+            start = clock(); step(inside); found.append((name, clock() - start))
+        os.write(write, repr(found).encode()); os._exit(0)
+    os.close(write)
+    for name, value in eval(os.read(read, 65536)): times.setdefault("ahead: " + name, []).append(value)
+    os.close(read); os.waitpid(pid, 0); os.close(pidfd)
+    server._make(True)
+    (cell,) = server._making
+    job = channel.Job(sys.argv[2], "", "none", "", 512, 0, 128)
+    server._wanted = 0
+    server._prepared(cell)
+    for name, step in cells.JOB: timed("job: " + name, step, server, cell, job)
+    server._kill(cell); server._spare.remove(cell); server._reap(cell)
+    while lease is not None and not lease.remove(): pass
+base.close()
+for name, values in times.items():
+    values.sort(); middle, last = values[len(values) // 2] / 1000, values[int(len(values) * 0.99) - 1] / 1000
+    print(f"  {name:30s} {middle:8.0f} {last:8.0f}")
+"""
+
+
+def steps(task: Path, runs: int) -> None:
+    """Each step of a sandbox's making, in a fork server that does nothing else."""
+    root = str(Path(__file__).resolve().parents[1] / "framework")
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", STEPS, root, str(task), str(runs)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    print(f"{'by step':32s} {'p50 us':>8s} {'p99 us':>8s}")
+    print(done.stdout if done.returncode == 0 else f"  not here: {done.stderr.strip().splitlines()[-1]}")
 
 
 def _show(name: str, row: Row, floor: float, note: str = "") -> None:
@@ -155,14 +266,16 @@ def main(runs: int) -> None:
         floor_row = spawned([str(probe)], runs)
         floor = statistics.median(floor_row[0])
         _show("posix_spawn (the floor)", floor_row, floor)
-        rows: tuple[tuple[str, Tier, Network], ...] = (
-            ("linux, own network", "linux", "none"),
-            ("linux, host network", "linux", "host"),
-            ("process", "process", "none"),
+        rows: tuple[tuple[str, Tier, Network, float], ...] = (
+            ("linux, own network, ready", "linux", "none", 0.02),
+            ("linux, own network, back to back", "linux", "none", 0.0),
+            ("linux, host network, back to back", "linux", "host", 0.0),
+            ("landlock", "landlock", "none", 0.0),
+            ("process", "process", "none", 0.0),
         )
-        for title, tier, network in rows:
+        for title, tier, network, pause in rows:
             try:
-                row, opening = asyncio.run(sandboxed(tier, task, network, runs))
+                row, opening = asyncio.run(sandboxed(tier, task, network, pause, runs))
             except SandboxError as error:
                 print(f"{title:34s} not here: {error}")
                 continue
@@ -171,6 +284,14 @@ def main(runs: int) -> None:
         for title, argv in _peers(probe).items():
             with contextlib.suppress(OSError, struct.error, subprocess.SubprocessError):
                 _show(title, run_peer(argv, runs), floor)
+        with contextlib.suppress(SandboxError):
+            for workers in (1, 4):
+                print(f"{asyncio.run(rate(task, 3.0, workers)):.0f} sandboxes a second, {workers} asked for at a time")
+            kernel, other = asyncio.run(idle_memory(task, 200))
+            print(
+                f"an idle sandbox, beside its program: {kernel:.0f} KiB of kernel and {other:.0f} KiB of other memory"
+            )
+            steps(task, min(runs, 200))
 
 
 if __name__ == "__main__":

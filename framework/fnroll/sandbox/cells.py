@@ -14,7 +14,7 @@ import os
 import select
 
 from fnroll.sandbox import channel, enter, init, rootfs, steps, syscalls
-from fnroll.sandbox.scratches import Scratches, Within, filled
+from fnroll.sandbox.scratches import Scratches, Within
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,10 +32,9 @@ _MAKING = 4
 
 
 class Cell:
-    """`event` tells that memory use has passed a mark; `listener` is the Runtime API's, `mounts` the mount namespace.
-    -1: there is none (yet)."""
+    """`listener` is the Runtime API's, `mounts` the mount namespace, both as descriptors. -1: there is none (yet)."""
 
-    __slots__ = ("event", "feed", "lease", "life", "listener", "mounts", "own_network", "pid", "pidfd")
+    __slots__ = ("feed", "lease", "life", "listener", "mounts", "own_network", "pid", "pidfd")
 
     def __init__(self, pid: int, pidfd: int, feed: _socket.socket, lease: Lease | None, own_network: bool) -> None:
         self.pid = pid
@@ -44,14 +43,15 @@ class Cell:
         self.lease = lease
         self.own_network = own_network
         self.life: _socket.socket | None = None
-        self.event = -1
         self.listener = -1
         self.mounts = -1
 
 
 class Server:
-    """Waits on the control socket, the host's pidfd, and on the pidfd, feed or life socket, and memory event of every
-    cell. Pidfds instead of SIGCHLD: freezing a sandbox must not wake this process, and stop signals would."""
+    """Waits on the control socket, the host's pidfd, and the pidfd and feed or life socket of every cell.
+
+    Pidfds instead of SIGCHLD: freezing a sandbox must not wake this process, and stop signals would.
+    """
 
     def __init__(self, control: _socket.socket, null: int, ground: Ground, base: Base, host: int) -> None:
         self._control = control
@@ -102,8 +102,6 @@ class Server:
     def _heard(self, cell: Cell, descriptor: int) -> None:
         if descriptor == cell.pidfd:
             self._reap(cell)
-        elif descriptor == cell.event:
-            self._at_mark(cell)
         elif cell.life is None:
             self._prepared(cell)
         else:
@@ -234,9 +232,7 @@ class Server:
 
     def _limit(self, cell: Cell, job: channel.Job) -> None:
         if job.memory_mb and cell.lease is not None:
-            cell.event = cell.lease.limit(job.memory_mb, job.tmp_mb, self._scratches.used(job.scratch))
-            if cell.event >= 0:
-                self._watch(cell, cell.event, select.EPOLLIN | select.EPOLLPRI)
+            cell.lease.limit(job.memory_mb, job.tmp_mb)
 
     def _task(self, cell: Cell, job: channel.Job) -> None:
         self._attach(cell, enter.shown(job.task), "/var/task")
@@ -277,29 +273,9 @@ class Server:
         if cell.lease is not None:
             cell.lease.thaw()
 
-    def _at_mark(self, cell: Cell) -> None:
-        """Say it before the kill, so that the host knows why the program ends."""
-        assert cell.lease is not None
-        assert cell.life is not None
-        try:
-            too_large, event = cell.lease.at_mark(self._in_tmp(cell))
-        except OSError:
-            return  # it ended in this moment
-        self._forget(cell.event)
-        os.close(cell.event)
-        cell.event = event
-        self._watch(cell, event, select.EPOLLIN | select.EPOLLPRI)
-        if too_large:
-            channel.say(cell.life, "oom")
-            cell.lease.kill_largest(spared=cell.pid)
-
-    def _in_tmp(self, cell: Cell) -> int:
-        with Within(cell.mounts):
-            return filled("/tmp")
-
     def _reap(self, cell: Cell) -> None:
         os.waitpid(cell.pid, 0)
-        for descriptor in (cell.pidfd, cell.event, cell.listener, cell.mounts):
+        for descriptor in (cell.pidfd, cell.listener, cell.mounts):
             self._forget(descriptor)
             if descriptor >= 0:
                 os.close(descriptor)

@@ -6,9 +6,8 @@ them; the host only freezes, thaws, shares out CPU and reads the peak (`Group`),
 
 Memory: Lambda's /tmp is a disk and no part of MemorySize, ours is a tmpfs, whose pages the kernel counts as memory of
 whoever wrote them; and pages of files that were read count too, until the kernel wants them back. So the kernel's own
-limit stands where a full /tmp has room, and it tells when usage passes a mark (version 1: a threshold on an eventfd;
-version 2: memory.high, which also holds the function back). `Lease.at_mark` then looks what of it is the function's,
-and moves the mark or says that the function has outgrown its memory.
+limit stands where a full /tmp has room, and the host looks every few milliseconds at what the function itself holds
+(`own_bytes`). The kernel could tell of a threshold instead, but registering one waits for every CPU: 7 ms.
 
 Imported by the fork server: see syscalls.py for what such a module may import.
 """
@@ -34,9 +33,6 @@ PERIOD_US = 20_000
 PROCESSES = 1024
 OWN_MB = 2
 """What the sandbox's own init takes, beside the function's memory."""
-
-_STEP = 1 << 20
-"""Bytes between two marks at least."""
 
 PREFIX = "fn-"
 USAGE = {1: "memory.usage_in_bytes", 2: "memory.current"}
@@ -161,13 +157,11 @@ class Base:
 class Lease:
     """One sandbox's groups, as the fork server holds them."""
 
-    __slots__ = ("_base", "_limit", "_scratch_at_start", "_version", "number")
+    __slots__ = ("_base", "number")
 
     def __init__(self, base: Base, number: int) -> None:
         self.number = number
         self._base = base
-        self._version = base.directories.get("memory", (0, ""))[0]
-        self._limit = self._scratch_at_start = 0
 
     def write(self, controller: str, name: str, value: str) -> None:
         write(f"{self.number}/{name}", value, self._base.handle(controller))
@@ -190,44 +184,11 @@ class Lease:
             elif not born:
                 write(f"{self.number}/cgroup.procs", "0", handle)
 
-    def limit(self, memory_mb: int, tmp_mb: int, scratch: int) -> int:
-        """Limit the memory, with `scratch` bytes in /tmp already; a descriptor that tells when to ask `at_mark`, or -1
-        where memory is not ours to limit. Version 1: readable. Version 2: exceptional (POLLPRI)."""
-        if not self._version:
-            return -1
-        self._limit, self._scratch_at_start = (memory_mb + OWN_MB) << 20, scratch
-        self.write("memory", LIMIT[self._version], str(self._limit + (tmp_mb << 20)))
-        return self._mark(self._limit)
-
-    def _mark(self, size: int) -> int:
-        """Tell when so many bytes are in use."""
-        parent = self._base.handle("memory")
-        if self._version == 2:
-            self.write("memory", "memory.high", str(size))
-            return os.open(f"{self.number}/memory.events", os.O_RDONLY | os.O_CLOEXEC, dir_fd=parent)
-        event = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        usage = os.open(f"{self.number}/{USAGE[1]}", os.O_RDONLY | os.O_CLOEXEC, dir_fd=parent)
-        try:
-            self.write("memory", "cgroup.event_control", f"{event} {usage} {size}")
-        finally:
-            os.close(usage)
-        return event
-
-    def at_mark(self, scratch: int) -> tuple[bool, int]:
-        """Usage has passed the mark, with `scratch` bytes in /tmp: whether the function has outgrown its memory, and
-        the descriptor that tells the next time instead of the last one."""
-        parent = self._base.handle("memory")
-        used = int(read(f"{self.number}/{USAGE[self._version]}", parent))
-        stat = parse_stat(read(f"{self.number}/memory.stat", parent))
-        own = own_bytes(used, stat, max(0, scratch - self._scratch_at_start))
-        return own > self._limit, self._mark(max(used + _STEP, used + self._limit - own))
-
-    def kill_largest(self, spared: int) -> None:
-        """As the kernel's own killer would: the process that holds the most, but not our init. Best effort."""
-        pids = [int(pid) for pid in read_all(f"{self.number}/cgroup.procs", self._base.handle("memory")).split()]
-        sizes = {pid: _resident(pid) for pid in pids if pid != spared}
-        if sizes:
-            os.kill(max(sizes, key=lambda pid: sizes[pid]), 9)
+    def limit(self, memory_mb: int, tmp_mb: int) -> None:
+        """The most memory that the kernel lets the sandbox have. Raises OSError."""
+        if "memory" in self._base.directories:
+            version, _ = self._base.directories["memory"]
+            self.write("memory", LIMIT[version], str((memory_mb + OWN_MB + tmp_mb) << 20))
 
     def thaw(self) -> None:
         """So that a kill takes effect: version 1 keeps the frozen alive. Best effort."""
@@ -293,14 +254,6 @@ def write(path: str, value: str, directory: int | None = None) -> None:
         os.write(descriptor, value.encode())
     finally:
         os.close(descriptor)
-
-
-def _resident(pid: int) -> int:
-    """Pages; 0 for a process that has ended."""
-    try:
-        return int(read_all(f"/proc/{pid}/statm").split()[1])
-    except (OSError, IndexError):
-        return 0
 
 
 def read_all(path: str, directory: int | None = None) -> bytes:

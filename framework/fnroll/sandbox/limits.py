@@ -1,4 +1,4 @@
-"""What the host does with a sandbox's control groups while it runs: freeze, thaw, share out CPU, read the peak.
+"""What the host does with a sandbox's control groups while it runs: freeze, thaw, share out CPU, watch the memory.
 
 By path, since the host sees the machine's own /sys; the groups themselves are the fork server's (cgroups.py). Every
 method says whether the groups could do it: where they could not, running.py has another way or does without.
@@ -6,11 +6,10 @@ method says whether the groups could do it: where they could not, running.py has
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from fnroll.sandbox import cgroups
+from fnroll.sandbox import cgroups, tree
 
 _FREEZER = {1: ("freezer.state", b"FROZEN", b"THAWED"), 2: ("cgroup.freeze", b"1", b"0")}
 _KILLS = {1: "memory.oom_control", 2: "memory.events"}
@@ -41,6 +40,7 @@ class Group:
         self._freezer = -1
         self._words = b"", b""
         self._highest = self._peak = 0
+        self._open: dict[str, int] = {}
 
     @property
     def counts_memory(self) -> bool:
@@ -85,21 +85,46 @@ class Group:
             return False
         return bool(version)
 
+    def usage(self) -> int:
+        """Bytes that the kernel counts now, everything in it."""
+        return self._number_in(cgroups.USAGE)
+
+    def own_bytes(self, used: int, scratch: int) -> int:
+        """What of `used` bytes the function holds itself, with `scratch` bytes in its /tmp."""
+        stat = cgroups.parse_stat(cgroups.read(self._path("memory", "memory.stat")))
+        return cgroups.own_bytes(used, stat, scratch)
+
     def peak(self, scratch: Callable[[], int]) -> int:
         """The most memory that the function held at a time, in bytes, without files and without what lies in its /tmp
-        (asked by `scratch`); 0 if the groups cannot tell. Looked into only when the kernel's own peak has moved."""
-        if not self.counts_memory:
-            return 0
-        version, _ = self._places.directories["memory"]
-        try:
-            highest = int(cgroups.read(self._path("memory", _PEAK[version])))
-            if highest > self._highest:
-                stat = cgroups.parse_stat(cgroups.read(self._path("memory", "memory.stat")))
+        (asked by `scratch`). Looked into only when the kernel's own peak has moved."""
+        highest = self._number_in(_PEAK)
+        if highest > self._highest:
+            try:
+                self._peak = max(self._peak, self.own_bytes(highest, scratch()))
                 self._highest = highest
-                self._peak = max(self._peak, cgroups.own_bytes(highest, stat, scratch()))
-        except (OSError, ValueError):
-            pass
+            except (OSError, ValueError):
+                pass
         return self._peak
+
+    def _number_in(self, file: Mapping[int, str]) -> int:
+        """What a file of the memory group says, by version; its descriptor is kept. 0 if the group is gone."""
+        version, _ = self._places.directories["memory"]
+        name = file[version]
+        try:
+            if name not in self._open:
+                self._open[name] = os.open(self._path("memory", name), os.O_RDONLY | os.O_CLOEXEC)
+            return int(os.pread(self._open[name], 32, 0))
+        except (OSError, ValueError):
+            return 0
+
+    def largest(self, spared: int) -> int:
+        """The process that holds the most, as the kernel's own killer would pick it; not `spared`. 0: there is none."""
+        try:
+            pids = [int(pid) for pid in cgroups.read_all(self._path("memory", "cgroup.procs")).split()]
+        except OSError:
+            return 0
+        sizes = {pid: tree.own_memory([pid]) for pid in pids if pid != spared}
+        return max(sizes, key=lambda pid: sizes[pid], default=0)
 
     def kernel_killed(self) -> bool:
         """Whether the kernel itself killed one of its processes for want of memory."""
@@ -113,7 +138,8 @@ class Group:
         return told.get(b"oom_kill", 0) > 0
 
     def close(self) -> None:
-        if self._freezer >= 0:
-            with contextlib.suppress(OSError):
-                os.close(self._freezer)
-            self._freezer = -1
+        for descriptor in (*self._open.values(), self._freezer):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._open.clear()
+        self._freezer = -1

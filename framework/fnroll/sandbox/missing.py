@@ -15,7 +15,7 @@ from pathlib import Path
 from fnroll.sandbox.api import Missing, StepFailed
 
 _DELEGATE = "run as root, or as: systemd-run --user --scope -p Delegate=yes fn ..."
-_WATCHED = "resident sizes are looked at every 20 ms instead: a short burst above MemorySize may pass"
+_WATCHED = "resident sizes are looked at every 10 ms instead: a short burst above MemorySize may pass"
 _SIGNALS = "SIGSTOP is used instead: a process inside could notice a stopped child, and a handler SIGCONT"
 
 _GROUPS = {

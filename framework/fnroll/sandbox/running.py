@@ -21,8 +21,8 @@ from fnroll.sandbox import channel, tree
 from fnroll.sandbox.api import Exit, Layout, Program, StepFailed
 from fnroll.sandbox.programs import FIRST
 
-_LOOK = 0.02
-"""Seconds between two looks at the memory of a sandbox that no control group watches."""
+LOOK = 0.01
+"""Seconds between two looks at the memory of a sandbox that runs."""
 
 _EXEC_HINTS = {
     codes.ENOENT: "the program, or the interpreter that its first line or ELF header names, does not exist inside",
@@ -236,14 +236,16 @@ class Running(ABC):
         return tree.peak_memory(self._members())
 
     def _watch_memory(self) -> None:
-        """Where no control group does: look now and then, and kill what has outgrown its limit."""
-        if self._look is None and self._memory_mb and not self._counted:
-            self._look = asyncio.get_running_loop().call_later(_LOOK, self._look_at_memory)
+        if self._look is None and self._memory_mb:
+            self._look = asyncio.get_running_loop().call_later(LOOK, self._look_at_memory)
 
     def _look_at_memory(self) -> None:
         self._look = None
-        if self._gone.done() or self._programs[FIRST].exited.done():
-            return
+        if not self._gone.done():
+            self._check_memory()
+
+    def _check_memory(self) -> None:
+        """Kill what has outgrown its limit, or `_watch_memory` again. Here by resident sizes."""
         if tree.own_memory(self._members()) > self._memory_mb << 20:
             self._closer_look = asyncio.get_running_loop().create_task(self._look_closer())
         else:
@@ -286,11 +288,6 @@ class Running(ABC):
 
     def _prepare_output(self, descriptor: int) -> None:  # noqa: B027 -- most tiers need nothing
         """Before the write end of an output pipe goes in."""
-
-    @property
-    def _counted(self) -> bool:
-        """Whether a control group limits the memory."""
-        return False
 
     def _kernel_killed(self) -> bool:
         """Whether the kernel has killed a process of the sandbox for want of memory."""

@@ -53,13 +53,6 @@ class Scratches:
         with Within(self._namespace):
             return syscalls.copy_of_mount(_place(key))
 
-    def used(self, key: int) -> int:
-        """Bytes that lie in it; 0 for no key."""
-        if not key:
-            return 0
-        with Within(self._namespace):
-            return filled(_place(key))
-
     def drop(self, key: int) -> None:
         """It is gone when the last sandbox that uses it is."""
         if key in self._keys:
@@ -71,9 +64,3 @@ class Scratches:
 
 def _place(key: int) -> str:
     return f"{rootfs.ROOT}/{key}"
-
-
-def filled(path: str) -> int:
-    """Bytes that lie in the file system at `path`."""
-    found = os.statvfs(path)
-    return (found.f_blocks - found.f_bfree) * found.f_frsize

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fnroll.sandbox import tree
+from fnroll.sandbox.cgroups import OWN_MB
 from fnroll.sandbox.limits import Group, Places
 from fnroll.sandbox.rootfs import API_ADDRESS, API_PORT, GID, UID
 from fnroll.sandbox.running import Running
@@ -39,12 +40,28 @@ class LinuxSandbox(Running):
         return tree.descendants(self._pid)
 
     @property
-    def _counted(self) -> bool:
-        return self.group is not None and self.group.counts_memory
+    def _memory(self) -> Group | None:
+        """The groups, if they count memory."""
+        return self.group if self.group is not None and self.group.counts_memory else None
+
+    def _check_memory(self) -> None:
+        """By what the kernel counts; only above the limit has to be looked into what that is."""
+        group, limit = self._memory, (self._memory_mb + OWN_MB) << 20
+        if group is None:
+            return super()._check_memory()
+        used = group.usage()
+        if used > limit:
+            try:
+                outgrown = group.own_bytes(used, self._in_tmp()) > limit
+            except (OSError, ValueError):
+                outgrown = False
+            if outgrown and (pid := group.largest(spared=self._pid)):
+                self._oom = True
+                _signal_all([pid], signal.SIGKILL)
+        return self._watch_memory()
 
     def _measure(self) -> int:
-        peak = self.group.peak(self._in_tmp) if self.group is not None else 0
-        return peak or super()._measure()
+        return self._memory.peak(self._in_tmp) if self._memory is not None else super()._measure()
 
     def _in_tmp(self) -> int:
         try:
