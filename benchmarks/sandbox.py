@@ -191,7 +191,7 @@ for _ in range(int(sys.argv[3])):
     server._wanted = 0
     server._prepared(cell)
     for name, step in cells.JOB: timed("job: " + name, step, server, cell, job)
-    server._kill(cell); server._spare.remove(cell); server._reap(cell)
+    server._kill(cell); server._spare[True].remove(cell); server._reap(cell)
     while lease is not None and not lease.remove(): pass
 base.close()
 for name, values in times.items():

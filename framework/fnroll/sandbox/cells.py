@@ -14,7 +14,7 @@ import os
 import select
 
 from fnroll.sandbox import channel, enter, init, rootfs, steps, syscalls
-from fnroll.sandbox.scratches import Scratches, Within
+from fnroll.sandbox.outside import Outside, Within
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,11 +62,11 @@ class Server:
         self._poll = select.epoll()
         self._cells: dict[int, Cell] = {}
         self._making: set[Cell] = set()
-        self._spare: list[Cell] = []
-        self._pending: list[tuple[list[Any], list[int]]] = []
+        self._spare: dict[bool, list[Cell]] = {True: [], False: []}
+        self._pending: dict[bool, list[tuple[list[Any], list[int]]]] = {True: [], False: []}
         self._wanted = 1
         self._number = 0
-        self._scratches = Scratches(ground.scratches)
+        self._outside = Outside(ground)
         self._busy_groups: list[Lease] = []
 
     def serve(self) -> None:
@@ -74,7 +74,7 @@ class Server:
         for descriptor in (control, self._host):
             self._poll.register(descriptor, select.EPOLLIN)
         while True:
-            short = len(self._spare) + len(self._making) < self._wanted and len(self._making) < _MAKING
+            short = len(self._spare[True]) + len(self._making) < self._wanted and len(self._making) < _MAKING
             ready = self._poll.poll(0 if short else 0.01 if self._busy_groups else None)
             if not ready and short:
                 self._grow()
@@ -92,12 +92,13 @@ class Server:
 
     def _obey(self, command: list[Any], descriptors: list[int]) -> None:
         if command[0] == "sandbox":
-            self._pending.append((command, descriptors))
-            self._give()
+            own_network = channel.unpacked(command[1]).network != "host"
+            self._pending[own_network].append((command, descriptors))
+            self._give(own_network)
         elif command[0] == "scratch":
-            self._scratches.make(command[1], command[2])
+            self._outside.make(command[1], command[2])
         elif command[0] == "drop":
-            self._scratches.drop(command[1])
+            self._outside.drop(command[1])
 
     def _heard(self, cell: Cell, descriptor: int) -> None:
         if descriptor == cell.pidfd:
@@ -163,18 +164,15 @@ class Server:
             return
         cell.mounts = descriptors[0]
         cell.listener = descriptors[1] if len(descriptors) > 1 else -1
-        self._spare.append(cell)
-        self._give()
+        self._spare[cell.own_network].append(cell)
+        self._give(cell.own_network)
 
     def _fail(self, cell: Cell, words: list[str]) -> None:
         """It takes the job along that it was made for; without one, nobody has to know: the next job will."""
         self._forget(cell.feed.fileno())
         self._wanted = 0
-        for pending in self._pending:
-            if _own_network(pending[0]) == cell.own_network:
-                self._pending.remove(pending)
-                self._refuse(pending, words)
-                return
+        if self._pending[cell.own_network]:
+            self._refuse(self._pending[cell.own_network].pop(0), words)
 
     def _refuse(self, pending: tuple[list[Any], list[int]], words: list[Any] | tuple[object, ...]) -> None:
         life = _socket.socket(fileno=pending[1][0])
@@ -185,26 +183,21 @@ class Server:
 
     # giving jobs
 
-    def _give(self) -> None:
+    def _give(self, own_network: bool) -> None:
         """To each job that waits, a cell: one that is ready, else one that is being made for it."""
-        for pending in list(self._pending):
-            own_network = _own_network(pending[0])
-            spare = next((cell for cell in self._spare if cell.own_network == own_network), None)
-            if spare is not None:
-                self._pending.remove(pending)
-                self._spare.remove(spare)
-                self._create(spare, *pending)
-        for own_network in (True, False):
-            waiting = [pending for pending in self._pending if _own_network(pending[0]) == own_network]
-            if waiting and own_network:
-                self._wanted = min(max(1, self._wanted * 2), SPARES)
-            coming = sum(cell.own_network == own_network for cell in self._making)
-            for pending in waiting[: max(0, min(len(waiting) - coming, _MAKING - len(self._making)))]:
-                try:
-                    self._make(own_network)
-                except OSError as error:
-                    self._pending.remove(pending)
-                    self._refuse(pending, steps.described("clone", error))
+        pending, spare = self._pending[own_network], self._spare[own_network]
+        while pending and spare:
+            self._create(spare.pop(0), *pending.pop(0))
+        if pending and own_network:
+            self._wanted = min(max(1, self._wanted * 2), SPARES)
+        coming = sum(cell.own_network == own_network for cell in self._making)
+        while coming < len(pending) and len(self._making) < _MAKING:
+            try:
+                self._make(own_network)
+            except OSError as error:
+                self._refuse(pending.pop(0), steps.described("clone", error))
+            else:
+                coming += 1
 
     def _create(self, cell: Cell, command: list[Any], descriptors: list[int]) -> None:
         """`descriptors`: the life socket and the first program's output pipe."""
@@ -227,30 +220,40 @@ class Server:
             channel.say(life, "failed", 0, *steps.described(name, error))
             self._kill(cell)
         cell.feed.close()
-        for descriptor in descriptors:
+        for descriptor in (*descriptors, cell.mounts):
             os.close(descriptor)
+        cell.mounts = -1
 
     def _limit(self, cell: Cell, job: channel.Job) -> None:
         if job.memory_mb and cell.lease is not None:
             cell.lease.limit(job.memory_mb, job.tmp_mb)
 
     def _task(self, cell: Cell, job: channel.Job) -> None:
-        self._attach(cell, enter.shown(job.task), "/var/task")
+        self._attach(cell, self._outside.shown(job.task), "/var/task")
 
     def _layers(self, cell: Cell, job: channel.Job) -> None:
         if job.opt:
-            self._attach(cell, enter.shown(job.opt), "/opt")
+            self._attach(cell, self._outside.shown(job.opt), "/opt")
+
+    def _resolver(self, cell: Cell, job: channel.Job) -> None:
+        """The host's, with the host's network; over ours."""
+        for path in rootfs.HOST_NETWORK_FILES if job.network == "host" else ():
+            try:
+                copy = self._outside.shown(f"/{path}")
+            except FileNotFoundError:
+                continue
+            self._attach(cell, copy, f"/{path}")
 
     def _scratch(self, cell: Cell, job: channel.Job) -> None:
         if job.scratch:
-            self._attach(cell, self._scratches.copy(job.scratch), "/tmp")
+            self._attach(cell, self._outside.copy(job.scratch), "/tmp")
         else:
-            with Within(cell.mounts):
+            with Within(cell.mounts, self._ground.here):
                 rootfs.mount_scratch("/tmp", job.tmp_mb)
 
     def _attach(self, cell: Cell, copy: int, target: str) -> None:
         try:
-            with Within(cell.mounts):
+            with Within(cell.mounts, self._ground.here):
                 syscalls.attach(copy, target)
         finally:
             os.close(copy)
@@ -290,8 +293,8 @@ class Server:
             self._prepared(cell)
         self._forget(cell.feed.fileno())
         cell.feed.close()
-        if cell in self._spare:
-            self._spare.remove(cell)
+        if cell in self._spare[cell.own_network]:
+            self._spare[cell.own_network].remove(cell)
 
     def _end(self) -> None:
         cells = set(self._cells.values())
@@ -312,9 +315,6 @@ JOB: tuple[tuple[str, Callable[[Server, Cell, channel.Job], None]], ...] = (
     ("memory", Server._limit),
     ("task", Server._task),
     ("layers", Server._layers),
+    ("resolver", Server._resolver),
     ("scratch", Server._scratch),
 )
-
-
-def _own_network(command: list[Any]) -> bool:
-    return channel.unpacked(command[1]).network != "host"

@@ -7,7 +7,6 @@ text-mode files, no imports, no lists of what could be a call.
 """
 
 # pathlib would double the fork server's start-up time.
-# ruff: noqa: PTH110
 
 from __future__ import annotations
 
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
 NAMESPACES = syscalls.CLONE_NEWNS | syscalls.CLONE_NEWPID | syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWUTS
 FILTER = seccomp.program(syscalls.MACHINE) if syscalls.supported() else b""
 
-_SHOWN = syscalls.MS_RDONLY | syscalls.MS_NOSUID | syscalls.MS_NODEV
 _ACK_REQUEST, _CREATE, _NEW_LINK, _NEW_ADDRESS = 0x5, 0x600, 16, 20
 _LOOPBACK_INDEX, _UP, _SCOPE_HOST = 1, 1, 254
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2
@@ -40,7 +38,7 @@ _IFA_ADDRESS, _IFA_LOCAL = 1, 2
 class Inside:
     """What the steps of `AHEAD` share. `born`: made in its control group of version 2."""
 
-    __slots__ = ("born", "ground", "lease", "listener", "own_network")
+    __slots__ = ("born", "ground", "lease", "listener", "mounts", "own_network")
 
     def __init__(self, ground: Ground, lease: Lease | None, own_network: bool, born: bool) -> None:
         self.ground = ground
@@ -48,6 +46,7 @@ class Inside:
         self.own_network = own_network
         self.born = born
         self.listener: _socket.socket | None = None
+        self.mounts = -1
 
 
 def groups(inside: Inside) -> None:
@@ -57,9 +56,16 @@ def groups(inside: Inside) -> None:
     syscalls.unshare(syscalls.CLONE_NEWCGROUP)
 
 
-def processes(_: Inside) -> None:
+def processes(inside: Inside) -> None:
+    """And by it, the way back in for whoever attaches what the job brings: none is left once this process is unseen."""
     flags = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
-    syscalls.mount("proc", f"{rootfs.ROOT}/proc", "proc", flags)
+    if inside.ground.privileged:
+        syscalls.mount("proc", "/proc", "proc", flags)
+    else:  # the host's is there, see rootfs.root
+        syscalls.mount("proc", "/run", "proc", flags)
+        syscalls.detach("/proc")
+        syscalls.mount("/run", "/proc", None, syscalls.MS_MOVE)
+    inside.mounts = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
 
 
 def name(_: Inside) -> None:
@@ -84,19 +90,6 @@ def network(inside: Inside) -> None:
     inside.listener = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC, 0)
     inside.listener.bind((rootfs.API_ADDRESS, rootfs.API_PORT))
     inside.listener.listen(1024)
-
-
-def resolver(inside: Inside) -> None:
-    if not inside.own_network:
-        for path in rootfs.HOST_NETWORK_FILES:
-            if os.path.exists(f"/{path}"):
-                syscalls.bind(f"/{path}", f"{rootfs.ROOT}/{path}", _SHOWN)
-
-
-def root(_: Inside) -> None:
-    os.chdir(rootfs.ROOT)
-    syscalls.pivot_root_here()
-    os.chdir("/")
 
 
 def identity(inside: Inside) -> None:
@@ -126,21 +119,12 @@ def system_calls(_: Inside) -> None:
     syscalls.install_filter(FILTER)
 
 
-def shown(path: str) -> int:
-    """A detached, read-only copy of a directory of the host."""
-    descriptor = syscalls.copy_of_mount(path)
-    syscalls.set_copy(descriptor, _SHOWN)
-    return descriptor
-
-
 AHEAD: tuple[InsideStep, ...] = (
     ("early leash", steps.leash),
     ("control groups", groups),
     ("processes", processes),
     ("host name", name),
     ("network", network),
-    ("resolver", resolver),
-    ("root", root),
     ("limits", steps.limits),
     ("session", steps.session),
     ("identity", identity),

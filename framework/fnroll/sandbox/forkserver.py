@@ -41,13 +41,13 @@ def main(arguments: list[str]) -> None:
         _ready(control, null)
         supervise.serve(control, null, host, way_in)
         return
+    from fnroll.sandbox.cells import Server  # before the host's files are out of sight
+
     base = _groups()
     _rename()
     ground = _prepare(control, root, "pids" in base.directories)
     if ground is not None:
         _ready(control, null, int(ground.own_users), *_described(base))
-        from fnroll.sandbox.cells import Server
-
         Server(control, null, ground, base, host).serve()
     base.close()
 

@@ -35,14 +35,12 @@ def main(inside: Inside, feed: int, null: int) -> NoReturn:
 
 
 def _live(inside: Inside, feed: _socket.socket, null: int) -> None:
-    # The way back in for whoever attaches what the job brings: none is left once this process is unseen.
-    mounts = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
     refused = _prepare(inside)
     if refused is not None:
         channel.say(feed, "failed", *refused)
         return
     listener = inside.listener.detach() if inside.listener is not None else -1
-    gifts = [descriptor for descriptor in (mounts, listener) if descriptor >= 0]
+    gifts = [descriptor for descriptor in (inside.mounts, listener) if descriptor >= 0]
     channel.say(feed, "prepared", descriptors=gifts)
     for descriptor in gifts:
         os.close(descriptor)

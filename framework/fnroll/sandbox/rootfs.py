@@ -85,18 +85,20 @@ class Ground:
     """What the steps are told and find out.
 
     `root` is a directory, "empty" or "" (this machine's /usr). `privileged`: we act with the host's own capabilities;
-    `counted`: a control group counts a sandbox's processes; `own_users`: else a user namespace can. `scratches` is the
-    mount namespace that holds every /tmp which outlives its sandbox.
+    `counted`: a control group counts a sandbox's processes; `own_users`: else a user namespace can. `here` is the mount
+    namespace that is left when all is done, whose root is the sandboxes'; `outside` the one that sees the host, and
+    every /tmp which outlives its sandbox.
     """
 
-    __slots__ = ("counted", "own_users", "privileged", "root", "scratches")
+    __slots__ = ("counted", "here", "outside", "own_users", "privileged", "root")
 
     def __init__(self, root: str = "", counted: bool = False) -> None:
         self.root = root
         self.counted = counted
         self.privileged = False
         self.own_users = False
-        self.scratches = -1
+        self.here = -1
+        self.outside = -1
 
 
 def own_mounts(ground: Ground) -> None:
@@ -132,14 +134,14 @@ def receive_only(_: Ground) -> None:
     syscalls.mount(None, "/", None, syscalls.MS_REC | syscalls.MS_SLAVE)
 
 
-def scratches(ground: Ground) -> None:
-    """A second mount namespace, so that a sandbox's copy of ours does not hold every other's /tmp."""
-    here = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+def outside(ground: Ground) -> None:
+    """A second mount namespace: it keeps the view of the host, from which code is shown, and holds every /tmp that
+    outlives its sandbox. A sandbox's namespace begins as a copy of the first, which so stays small."""
+    ground.here = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
     syscalls.unshare(syscalls.CLONE_NEWNS)
     syscalls.mount("fn", ROOT, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, "size=4m,mode=700")
-    ground.scratches = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
-    syscalls.setns(here, syscalls.CLONE_NEWNS)
-    os.close(here)
+    ground.outside = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    syscalls.setns(ground.here, syscalls.CLONE_NEWNS)
 
 
 def empty_root(_: Ground) -> None:
@@ -255,6 +257,18 @@ def own_users(ground: Ground) -> None:
     ground.own_users = os.waitpid(pid, 0)[1] == 0
 
 
+def root(ground: Ground) -> None:
+    """pivot_root, once for all sandboxes: in the kernel it looks at every process of the machine.
+
+    Without privilege a new /proc may only be mounted where one can be seen, so the host's stays until then.
+    """
+    if not ground.privileged:
+        syscalls.bind("/proc", f"{ROOT}/proc", syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC)
+    os.chdir(ROOT)
+    syscalls.pivot_root_here()
+    os.chdir("/")
+
+
 def mount_scratch(target: str, size_mb: int) -> None:
     """A /tmp: a tmpfs of so many MiB."""
     options = f"size={size_mb}m,nr_inodes={size_mb * _FILES_PER_MB},mode=1777"
@@ -279,11 +293,12 @@ def alone() -> None:
 PREPARE: tuple[PrepareStep, ...] = (
     ("own mounts", own_mounts),
     ("receive only", receive_only),
-    ("scratches", scratches),
+    ("outside", outside),
     ("empty root", empty_root),
     ("system directories", system_directories),
     ("etc", etc),
     ("devices", devices),
     ("read-only root", read_only),
     ("own users", own_users),
+    ("root", root),
 )

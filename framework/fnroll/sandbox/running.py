@@ -15,6 +15,7 @@ import socket
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 from fnroll.errors import SandboxError
 from fnroll.sandbox import channel, tree
@@ -22,7 +23,9 @@ from fnroll.sandbox.api import Exit, Layout, Program, StepFailed
 from fnroll.sandbox.programs import FIRST
 
 LOOK = 0.01
-"""Seconds between two looks at the memory of a sandbox that runs."""
+"""Seconds between two looks at the memory of a sandbox that runs; longer where more than `LOOKED_AT` do."""
+
+LOOKED_AT = 32
 
 _EXEC_HINTS = {
     codes.ENOENT: "the program, or the interpreter that its first line or ELF header names, does not exist inside",
@@ -114,6 +117,8 @@ class Launched:
 
 class Running(ABC):
     """What all tiers share. `ready` waits until the first program runs, or the sandbox waits for one."""
+
+    _looks: ClassVar[int] = 0
 
     def __init__(
         self,
@@ -237,10 +242,12 @@ class Running(ABC):
 
     def _watch_memory(self) -> None:
         if self._look is None and self._memory_mb:
-            self._look = asyncio.get_running_loop().call_later(LOOK, self._look_at_memory)
+            Running._looks += 1
+            delay = LOOK * max(1.0, Running._looks / LOOKED_AT)
+            self._look = asyncio.get_running_loop().call_later(delay, self._look_at_memory)
 
     def _look_at_memory(self) -> None:
-        self._look = None
+        self._rest()
         if not self._gone.done():
             self._check_memory()
 
@@ -261,6 +268,7 @@ class Running(ABC):
 
     def _rest(self) -> None:
         if self._look is not None:
+            Running._looks -= 1
             self._look.cancel()
             self._look = None
         if self._closer_look is not None:
