@@ -7,7 +7,7 @@ SOURCES := framework tests benchmarks
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-quick check format docs bench clean
+.PHONY: soak help demo test test-quick check format docs bench clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ test: check ## everything: style, types, import rules, then the whole suite
 
 test-quick: $(VENV)/.dev ## the suite without what is marked slow
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow"
+
+soak: $(VENV)/.dev ## minutes of it: a thousand environments at once, 200,000 invocations with one in fifty going wrong
+	$(BIN)/python -m pytest -m soak tests/soak
 
 check: $(VENV)/.dev ## style, types and import rules
 	$(BIN)/ruff check $(SOURCES)
