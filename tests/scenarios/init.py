@@ -150,9 +150,7 @@ PERL: tuple[Scenario, ...] = (
     unloadable("perl", "no such file", IMPORT, r"Unable to load 'nothing\.pl': .*", handler="nothing.handle"),
     unloadable("perl", "no such sub", NOT_FOUND, r"Handler 'handler\.nothing': .*", handler="handler.nothing"),
     unloadable("perl", "a handler without a dot", MALFORMED, r"Bad handler 'handler': .*", handler="handler"),
-    unloadable(
-        "perl", "a syntax error", SYNTAX, r"Missing right curly .*handler\.pl line 1.*", code="sub {"),
-    ),
+    unloadable("perl", "a syntax error", SYNTAX, r"Missing right curly .*handler\.pl line 1.*", code="sub {"),
     unloadable("perl", "no such module", IMPORT, r"Can't locate No/Such\.pm.*", code="use No::Such; 1;"),
 )
 
