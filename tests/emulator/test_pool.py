@@ -1,95 +1,16 @@
-"""Which environment takes an invocation: the policy as a table, and the pool over environments that only keep books."""
+"""The pool over environments that only keep books: who gets which slot, and what becomes of it."""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
 
 import pytest
 
-from fnroll.emulator.pool import Decision, Key, Phase, Pool, Slot, Verb, decide, expired, outdated
-from fnroll.errors import EmulatorError
-
-A, A2, B = Key("a", "1", "r1"), Key("a", "1", "r2"), Key("b", "1", "r1")
-BUSY, SETTLING, IDLE, CLOSING = Phase.BUSY, Phase.SETTLING, Phase.IDLE, Phase.CLOSING
-
-
-def slot(key: Key, phase: Phase, since: float = 0, *, retired: bool = False) -> Slot:
-    return Slot(key, phase, since, retired)
-
-
-@pytest.mark.parametrize(
-    ("slots", "maximum", "settle", "verb", "chosen"),
-    [
-        ([], 2, True, Verb.START, None),
-        ([slot(A, IDLE)], 2, True, Verb.REUSE, 0),
-        ([slot(A, IDLE, 1), slot(A, IDLE, 3), slot(A, IDLE, 2)], 9, True, Verb.REUSE, 1),
-        ([slot(A2, IDLE), slot(B, IDLE)], 3, True, Verb.START, None),
-        ([slot(A, BUSY)], 2, True, Verb.START, None),
-        ([slot(A, SETTLING)], 2, True, Verb.SETTLE, 0),
-        ([slot(A, SETTLING)], 2, False, Verb.START, None),
-        ([slot(A, SETTLING), slot(A, IDLE)], 2, True, Verb.REUSE, 1),
-        ([slot(A, SETTLING, retired=True)], 2, True, Verb.START, None),
-        ([slot(A, IDLE, retired=True)], 2, True, Verb.START, None),
-        ([slot(B, IDLE, 5), slot(A2, IDLE, 4)], 2, True, Verb.EVICT, 1),
-        ([slot(B, IDLE, 5), slot(B, CLOSING)], 2, True, Verb.WAIT, None),
-        ([slot(A, BUSY), slot(B, BUSY)], 2, True, Verb.WAIT, None),
-        ([slot(A, CLOSING)], 1, True, Verb.WAIT, None),
-    ],
-    ids=[
-        "nothing-there", "idle", "used-last", "others-idle", "busy", "settling", "settling-but-waited-already",
-        "idle-before-settling", "settling-but-retired", "idle-but-retired", "longest-idle-gives-way",
-        "one-gives-way-at-a-time", "full", "closing-takes-room",
-    ],
-)  # fmt: skip
-def test_policy(slots: list[Slot], maximum: int, settle: bool, verb: Verb, chosen: int | None) -> None:
-    assert decide(A, slots, maximum, settle=settle) == Decision(verb, None if chosen is None else slots[chosen])
-
-
-def test_a_settling_environment_is_waited_for_by_one() -> None:
-    claimed = slot(A, SETTLING)
-    loop = asyncio.new_event_loop()
-    claimed.claim = loop.create_future()
-    loop.close()
-    assert decide(A, [claimed], 2, settle=True) == Decision(Verb.START)
-
-
-def test_another_revision_of_the_same_version_is_outdated() -> None:
-    others = [slot(A, IDLE), slot(B, IDLE), slot(Key("a", "2", "r1"), IDLE)]
-    assert outdated(A2, others) == [others[0]]
-
-
-def test_what_has_been_idle_long_enough_is_expired() -> None:
-    slots = [slot(A, IDLE, 0), slot(A, IDLE, 6), slot(A, BUSY, 0)]
-    assert expired(slots, 10, 5) == [slots[0]]
-
-
-@dataclass(eq=False)
-class Fake:
-    usable: bool = True
-    events: list[str] = field(default_factory=list)
-
-    def freeze(self) -> None:
-        self.events.append("freeze")
-
-    async def close(self) -> None:
-        self.events.append("close")
-
-
-async def started(pool: Pool, key: Key) -> Slot:
-    slot = await pool.acquire(key)
-    assert slot.environment is None
-    slot.environment = Fake()
-    return slot
-
-
-def pool(maximum: int = 2, idle_seconds: float = 1000) -> Pool:
-    return Pool(maximum, idle_seconds, iter(range(10_000)).__next__)
-
-
-async def rounds() -> None:
-    for _ in range(5):
-        await asyncio.sleep(0)
+from fnroll.emulator import pool as module
+from fnroll.emulator.policy import Account, Key
+from fnroll.emulator.slots import Slot
+from fnroll.errors import EmulatorError, InvocationThrottled
+from pool_support import A2, A, B, Fake, asked, fake, pool, rounds, run, started
 
 
 def test_last_in_first_out_and_frozen_in_between() -> None:
@@ -98,16 +19,62 @@ def test_last_in_first_out_and_frozen_in_between() -> None:
         first, second = await started(one, A), await started(one, A)
         for each in (first, second):
             one.release(each, waiting=True)
-        assert [each.environment.events for each in (first, second)] == [["freeze"], ["freeze"]]
+            await fake(each).frozen.wait()
         assert await one.acquire(A) is second
         assert await one.acquire(A) is first
         await one.close()
 
-    asyncio.run(main())
+    run(main())
+
+
+def test_one_that_is_wanted_again_at_once_is_not_frozen() -> None:
+    async def main() -> None:
+        one = pool()
+        slot, other = await started(one, A), await started(one, A)
+        one.release(other, waiting=True)
+        one.release(slot, waiting=True)
+        assert await one.acquire(A) is slot
+        await fake(other).frozen.wait()
+        assert fake(slot).events == []
+        await one.close()
+
+    run(main())
+
+
+def test_without_limits_nothing_is_frozen() -> None:
+    async def main() -> None:
+        one = pool()
+        slot, other = await started(one, A), await started(one, A)
+        slot.freezes = False
+        one.release(slot, waiting=True)
+        one.release(other, waiting=True)
+        await fake(other).frozen.wait()
+        assert fake(slot).events == []
+        await one.close()
+
+    run(main())
+
+
+def test_a_freed_environment_goes_to_who_waits_in_the_same_round_and_unfrozen() -> None:
+    async def main() -> None:
+        one = pool(maximum=1)
+        slot = await started(one, A)
+        waiting = [asked(one, A) for _ in range(3)]
+        await rounds()
+        for each in waiting:
+            one.release(slot, waiting=False)
+            one.settled(slot)
+            await asyncio.sleep(0)
+            assert each.done()
+            assert each.result() is slot
+        assert fake(slot).events == []
+        await one.close()
+
+    run(main())
 
 
 def test_those_who_wait_are_served_in_their_order_across_functions() -> None:
-    async def main() -> list[str]:
+    async def main() -> None:
         one = pool(maximum=1)
         held = await started(one, A)
         order: list[str] = []
@@ -126,16 +93,16 @@ def test_those_who_wait_are_served_in_their_order_across_functions() -> None:
         one.release(held, waiting=True)
         await asyncio.gather(*tasks)
         await one.close()
-        return order
+        assert order == ["a1", "b1", "a2", "b2", "b3"]
 
-    assert asyncio.run(main()) == ["a1", "b1", "a2", "b2", "b3"]
+    run(main())
 
 
 def test_one_who_gives_up_leaves_the_queue_and_loses_nothing() -> None:
     async def main() -> None:
         one = pool(maximum=1)
         held = await started(one, A)
-        gone, stays = (asyncio.ensure_future(one.acquire(A)) for _ in range(2))
+        gone, stays = asked(one, A), asked(one, A)
         await rounds()
         gone.cancel()
         await rounds()
@@ -144,15 +111,39 @@ def test_one_who_gives_up_leaves_the_queue_and_loses_nothing() -> None:
         one.release(held, waiting=True)
         # handed over and cancelled in the same round: the slot comes back
         other = await one.acquire(A)
-        late = asyncio.ensure_future(one.acquire(A))
+        late = asked(one, A)
         await rounds()
         one.release(other, waiting=True)
         late.cancel()
         await rounds()
         assert await one.acquire(A) is held
+        # the same with one that would have had to be started
+        fresh = asked(one, B)
+        await rounds()
+        one.discard(held)
+        await fake(held).closed.wait()
+        assert not fresh.done()
+        fresh.cancel()
+        await rounds()
+        assert (await one.acquire(B)).environment is None
         await one.close()
 
-    asyncio.run(main())
+    run(main())
+
+
+def test_idle_environments_give_way_one_for_each_who_waits_the_longest_idle_first() -> None:
+    async def main() -> None:
+        one = pool(maximum=3)
+        idle = [await started(one, A) for _ in range(3)]
+        for each in idle:
+            one.release(each, waiting=True)
+        waiting = [asked(one, B) for _ in range(2)]
+        assert [(await each).environment for each in waiting] == [None, None]
+        assert [fake(each).closed.is_set() for each in idle] == [True, True, False]
+        assert await one.acquire(A) is idle[2]
+        await one.close()
+
+    run(main())
 
 
 def test_a_dead_environment_is_closed_and_not_handed_out() -> None:
@@ -160,14 +151,47 @@ def test_a_dead_environment_is_closed_and_not_handed_out() -> None:
         one = pool()
         dead = await started(one, A)
         one.release(dead, waiting=True)
-        dead.environment.usable = False
+        fake(dead).usable = False
         fresh = await one.acquire(A)
         assert fresh is not dead
         assert fresh.environment is None
+        await fake(dead).closed.wait()
         await one.close()
-        assert dead.environment.events == ["freeze", "close"]
 
-    asyncio.run(main())
+    run(main())
+
+
+def test_one_that_dies_on_its_way_to_who_waits_costs_him_nothing_but_the_time() -> None:
+    async def main() -> None:
+        one = pool(maximum=1)
+        slot = await started(one, A)
+        first, second = asked(one, A), asked(one, A)
+        await rounds()
+        one.release(slot, waiting=True)
+        fake(slot).usable = False
+        fresh = await first
+        assert fresh.environment is None
+        assert not second.done()
+        fresh.environment = Fake()
+        one.release(fresh, waiting=True)
+        assert await second is fresh
+        await one.close()
+
+    run(main())
+
+
+def test_one_that_will_not_be_closed_keeps_its_room_for_a_while_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        one = pool(maximum=1)
+        slot = await started(one, A)
+        fake(slot).stuck = asyncio.Event()
+        one.discard(slot)
+        assert (await one.acquire(A)).environment is None
+        fake(slot).stuck.set()
+        await one.close()
+
+    monkeypatch.setattr(module, "PATIENCE", 0.01)
+    run(main())
 
 
 def test_one_that_settles_goes_to_who_waits_for_it() -> None:
@@ -175,19 +199,21 @@ def test_one_that_settles_goes_to_who_waits_for_it() -> None:
         one = pool(maximum=9)
         slot = await started(one, A)
         one.release(slot, waiting=False)
-        waiting = asyncio.ensure_future(one.acquire(A))
+        waiting = asked(one, A)
         await rounds()
+        assert not waiting.done()
+        assert (await one.acquire(A)).environment is None  # one that settles serves one who waits
         one.settled(slot)
         assert await waiting is slot
-        assert slot.environment.events == []
+        assert fake(slot).events == []
         one.release(slot, waiting=False)
-        waiting = asyncio.ensure_future(one.acquire(A))
+        waiting = asked(one, A)
         await rounds()
         one.ended(slot)
         assert (await waiting).environment is None
         await one.close()
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_one_that_does_not_settle_in_time_is_waited_for_no_longer() -> None:
@@ -195,59 +221,135 @@ def test_one_that_does_not_settle_in_time_is_waited_for_no_longer() -> None:
         one = pool(maximum=9)
         slot = await started(one, A)
         one.release(slot, waiting=False)
-        assert await one.acquire(A) is not slot
+        fresh = await one.acquire(A)
+        assert fresh is not slot
         one.settled(slot)
         assert await one.acquire(A) is slot
         await one.close()
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_another_revision_retires_idle_environments_at_once_and_busy_ones_when_done() -> None:
     async def main() -> None:
         one = pool(maximum=9)
-        idle, busy = await started(one, A), await started(one, A)
+        idle, busy, settling = [await started(one, A) for _ in range(3)]
         one.release(idle, waiting=True)
+        one.release(settling, waiting=False)
         new = await started(one, A2)
         await rounds()
-        assert idle.environment.events == ["freeze", "close"]
-        assert busy.environment.events == []
+        assert [fake(each).closed.is_set() for each in (idle, busy, settling)] == [True, False, False]
         one.release(busy, waiting=True)
+        one.settled(settling)
         await rounds()
-        assert busy.environment.events == ["close"]
+        assert [fake(each).closed.is_set() for each in (busy, settling)] == [True, True]
         one.release(new, waiting=True)
         await one.retire("a")
-        assert new.environment.events == ["freeze", "close"]
+        assert fake(new).closed.is_set()
+        assert (await one.acquire(A2)).environment is None
         await one.close()
 
-    asyncio.run(main())
+    run(main())
+
+
+def test_who_waits_for_a_revision_that_was_retired_is_still_served() -> None:
+    async def main() -> None:
+        one = pool(maximum=1)
+        slot = await started(one, A)
+        late = asked(one, A)
+        await rounds()
+        newer = asked(one, A2)
+        await rounds()
+        one.release(slot, waiting=True)
+        assert await late is slot
+        one.release(slot, waiting=True)
+        assert (await newer).environment is None
+        assert fake(slot).closed.is_set()
+        await one.close()
+
+    run(main())
 
 
 def test_idle_environments_are_closed_after_their_time() -> None:
     async def main() -> None:
-        one = Pool(2, 0.01, asyncio.get_running_loop().time)
+        one = pool(2, 0.01)
         slot = await started(one, A)
-        closed = asyncio.Event()
-        slot.environment.close = _setting(closed)
         one.release(slot, waiting=True)
-        await closed.wait()
+        await fake(slot).closed.wait()
         await one.close()
 
-    asyncio.run(main())
+    run(main())
 
 
-def _setting(event: asyncio.Event):
-    async def close() -> None:
-        event.set()
+def test_too_quick_growth_is_refused_with_lambdas_reason() -> None:
+    async def main() -> None:
+        one = pool(9, account=Account(growth=2))
+        first, _ = await started(one, A), await started(one, A)
+        with pytest.raises(InvocationThrottled) as refused:
+            await one.acquire(A)
+        assert refused.value.reason == "ConcurrentInvocationLimitExceeded"
+        one.release(first, waiting=True)
+        assert await one.acquire(A) is first
+        assert (await one.acquire(B)).environment is None
+        await one.close()
 
-    return close
+    run(main())
+
+
+def test_several_invocations_share_an_environment_that_takes_them() -> None:
+    async def main() -> None:
+        one = pool(maximum=2)
+        slot = await one.acquire(A, 2)
+        beside = asked(one, A, 2)
+        await rounds()
+        assert not beside.done()  # it is being started: counted on, not used
+        slot.environment = Fake()
+        one.opened(slot)
+        assert await beside is slot
+        other = await started(one, A, 2)
+        waiting = [asked(one, A, 2) for _ in range(3)]
+        await rounds()
+        assert [each.done() for each in waiting] == [True, False, False]
+        one.release(slot, waiting=False)
+        assert await waiting[1] is slot
+        fake(other).usable = False
+        one.discard(other)
+        assert (await waiting[2]).environment is None
+        for _ in range(2):
+            one.release(slot, waiting=False)
+        assert await one.acquire(A, 2) is slot
+        await one.close()
+
+    run(main())
+
+
+def test_a_provisioned_slot_neither_gives_way_nor_expires_and_its_loss_is_told() -> None:
+    async def main() -> None:
+        lost: list[Slot] = []
+        one = pool(2, 0.001, lost=lost.append)
+        slot = await one.fresh(A)
+        slot.environment = Fake()
+        one.release(slot, waiting=True)
+        other = await started(one, B)
+        waiting = asked(one, B)
+        await rounds()
+        assert not waiting.done()
+        one.release(other, waiting=True)
+        assert await waiting is other
+        assert await one.acquire(A) is slot
+        assert lost == []
+        one.discard(slot)
+        assert lost == [slot]
+        await one.close()
+
+    run(main())
 
 
 def test_a_closed_pool_tells_those_who_wait_and_those_who_come() -> None:
     async def main() -> None:
         one = pool(maximum=1)
         held = await started(one, A)
-        waiting = asyncio.ensure_future(one.acquire(A))
+        waiting = asked(one, A)
         await rounds()
         await one.close()
         await one.close()
@@ -255,6 +357,6 @@ def test_a_closed_pool_tells_those_who_wait_and_those_who_come() -> None:
             await waiting
         with pytest.raises(EmulatorError):
             await one.acquire(A)
-        assert held.environment.events == ["close"]
+        assert fake(held).events == ["close"]
 
-    asyncio.run(main())
+    run(main())

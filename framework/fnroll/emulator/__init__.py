@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Literal, cast
 from uuid import uuid4
 
@@ -27,14 +29,20 @@ from fnroll.emulator.api import (
     Status,
 )
 from fnroll.emulator.environment import ExecutionEnvironment, Owner
+from fnroll.emulator.machine import environments_that_fit
 from fnroll.emulator.output import Journal
-from fnroll.emulator.pool import Key, Pool, Slot
+from fnroll.emulator.policy import MAX_ENVIRONMENTS, Account, Key, Ledger
+from fnroll.emulator.pool import Pool
+from fnroll.emulator.provision import Provisioner
+from fnroll.emulator.slots import Slot
+from fnroll.errors import InvocationThrottled
 from fnroll.sandbox import open_host
-from fnroll.sandbox.api import Missing, SandboxHost
+from fnroll.sandbox.api import Missing, SandboxHost, Tier
 
 __all__ = [
     "MAX_PAYLOAD",
     "MAX_RESPONSE",
+    "Account",
     "Emulator",
     "FunctionConfig",
     "Invocation",
@@ -45,11 +53,10 @@ __all__ = [
     "Status",
 ]
 
-MAX_ENVIRONMENTS = 32
-"""Environments at a time. Lambda's account limit is 1,000; this is one machine, and the rest waits its turn."""
-
 IDLE_SECONDS = 300.0
 INIT_TIMEOUT = 10.0
+PROVISIONED_INIT_TIMEOUT = 130.0
+"""Seconds, or the function's own timeout if that is longer (facts 2.10)."""
 
 
 class Emulator:
@@ -64,13 +71,18 @@ class Emulator:
         idle_seconds: float,
         init_timeout: float,
         clock: Callable[[], float],
+        account: Account,
+        limits: bool,
     ) -> None:
         self._host = host
         self._owns_host = False
         self._sink = sink
         self._init_timeout = init_timeout
         self._clock = clock
-        self._pool = Pool(max_environments, idle_seconds, time.monotonic)
+        self._limits = limits
+        self._ledger = Ledger(account)
+        self._pool = Pool(max_environments, idle_seconds, time.monotonic, account=account, lost=self._lost)
+        self._provisioner = Provisioner(self._pool, self._ledger, self._start_provisioned)
 
     @classmethod
     async def open(
@@ -79,23 +91,33 @@ class Emulator:
         tier: str = "auto",
         sink: LogSink | None = None,
         host: SandboxHost | None = None,
-        max_environments: int = MAX_ENVIRONMENTS,
+        max_environments: int | None = None,
         idle_seconds: float = IDLE_SECONDS,
         init_timeout: float = INIT_TIMEOUT,
         clock: Callable[[], float] = time.time,
+        account: Account | None = None,
+        rootfs: Path | Literal["empty"] | None = None,
+        limits: bool = True,
     ) -> Emulator:
-        """Open over a sandbox host of `tier` (auto, linux, process), or over `host`, which stays its caller's to close.
+        """Open over a sandbox host of `tier`, or over `host`, which stays its caller's to close.
 
-        `sink` gets every log line as it comes, from the event loop; `clock` gives epoch seconds. Raises SandboxError.
+        `sink` gets every log line as it comes, from the event loop; `clock` gives epoch seconds. `max_environments`:
+        past it invocations wait; left out, as many as this machine's memory and open files allow; never more than
+        1,000. `account`: Lambda's limits, past which invocations are refused. `rootfs`: see `open_host`. `limits`
+        False, for debugging: no environment is limited in memory or CPU, or frozen. The soft limit of open files is
+        raised to the hard one. Raises SandboxError.
         """
-        chosen = host or await open_host(cast(Literal["auto", "linux", "process"], tier))
+        fit = environments_that_fit()  # before the host starts its fork server, which gets the same limits
+        chosen = host or await open_host(cast(Tier, tier), rootfs=rootfs)
         emulator = cls(
             chosen,
             sink=sink,
-            max_environments=max_environments,
+            max_environments=fit if max_environments is None else min(max_environments, MAX_ENVIRONMENTS),
             idle_seconds=idle_seconds,
             init_timeout=init_timeout,
             clock=clock,
+            account=account or Account(),
+            limits=limits,
         )
         emulator._owns_host = host is None
         return emulator
@@ -110,27 +132,45 @@ class Emulator:
         return self._host.missing
 
     async def invoke(self, config: FunctionConfig, invocation: Invocation) -> Outcome:
-        """One synchronous invocation. Whatever the function does is an Outcome; raises SandboxError where this machine
-        cannot run it, and EmulatorError where the emulator is closed meanwhile. Cancelling it kills the environment.
+        """One synchronous invocation. Whatever the function does is an Outcome; raises InvocationThrottled where Lambda
+        would refuse it, SandboxError where this machine cannot run it, and EmulatorError where the emulator is closed
+        meanwhile. Cancelling it kills the environment, unless others run in that.
         """
-        slot = await self._pool.acquire(Key.of(config))
+        reason = self._ledger.admit(config.arn, config.version)
+        if reason is not None:
+            raise InvocationThrottled(reason, where=config.name)
+        try:
+            return await self._invoke(config, invocation)
+        finally:
+            self._ledger.done(config.arn, config.version)
+
+    async def _invoke(self, config: FunctionConfig, invocation: Invocation) -> Outcome:
+        pool = self._pool
+        slot = await pool.acquire(Key(config.arn, config.version, config.revision), config.concurrency)
         environment = slot.environment
         try:
             if environment is None:
-                environment = slot.environment = self._environment(config, slot)
+                environment = slot.environment = self._environment(config, slot, self._init_timeout)
                 await environment.start()
+                pool.opened(slot)
             assert isinstance(environment, ExecutionEnvironment)
             outcome = await environment.invoke(invocation)
         except BaseException:
-            self._pool.discard(slot)
+            if slot.running > 1 and isinstance(environment, ExecutionEnvironment) and not environment.over:
+                pool.release(slot, waiting=True)
+            else:
+                pool.discard(slot)
             raise
         if environment.over:
-            self._pool.discard(slot)
+            pool.discard(slot)
         else:
-            self._pool.release(slot, waiting=environment.waiting)
+            pool.release(slot, waiting=environment.waiting)
         return outcome
 
-    def _environment(self, config: FunctionConfig, slot: Slot) -> ExecutionEnvironment:
+    def _environment(self, config: FunctionConfig, slot: Slot, init_timeout: float) -> ExecutionEnvironment:
+        if not self._limits:
+            config = replace(config, limits=False)
+        slot.freezes = config.limits and config.concurrency == 1
         stream = lines.stream_name(self._clock(), config.version, uuid4().hex)
         owner = Owner(ready=lambda: self._pool.settled(slot), ended=lambda: self._pool.ended(slot))
         return ExecutionEnvironment(
@@ -138,19 +178,44 @@ class Emulator:
             config,
             Journal(config, stream, self._sink, self._clock),
             owner,
-            init_timeout=self._init_timeout,
+            init_timeout=init_timeout,
             clock=self._clock,
         )
+
+    def reserve(self, arn: str, concurrency: int | None) -> None:
+        """The reserved concurrency of a function (unqualified ARN) from now on; None: none, it shares the account's."""
+        self._ledger.reserve(arn, concurrency)
+
+    async def provision(self, config: FunctionConfig, count: int) -> None:
+        """Keep `count` environments of exactly `config` initialised ahead of any invocation; 0: no more.
+
+        Returns when they are ready. Raises EmulatorError where an init fails (it is tried again in the background) or
+        where they would leave no room on this machine, and SandboxError. An invocation of another revision of the same
+        version takes them away.
+        """
+        await self._provisioner.provision(config, count)
+
+    async def _start_provisioned(self, config: FunctionConfig, slot: Slot) -> bool:
+        limit = max(self._init_timeout, PROVISIONED_INIT_TIMEOUT, float(config.timeout))
+        environment = self._environment(replace(config, initialization="provisioned-concurrency"), slot, limit)
+        slot.environment = environment
+        await environment.start()
+        return environment.waiting
+
+    def _lost(self, slot: Slot) -> None:
+        self._provisioner.lost(slot)
 
     async def retire(self, arn: str) -> None:
         """Close all environments of a function (unqualified ARN): the idle ones now, the busy ones when they are done.
 
         For a function that was deleted or changed; nothing is lost but warm starts.
         """
+        self._provisioner.retire(arn)
         await self._pool.retire(arn)
 
     async def close(self) -> None:
         """End everything; invocations under way raise EmulatorError. Idempotent."""
+        await self._provisioner.close()
         await self._pool.close()
         if self._owns_host:
             await self._host.close()

@@ -1,240 +1,191 @@
-"""Which environment takes an invocation: the policy as pure functions, and the pool that carries it out.
-
-As on Lambda an environment takes one invocation at a time, and the one used last is used first. Unlike on Lambda the
-total is bounded (this is one machine): past the bound an invocation first takes the place of an idle environment of
-another function, then waits, first come first served.
+"""The pool's mechanism: slots for environments and callers who wait. What it does, policy.py decides.
 
 A slot goes   BUSY ──> SETTLING ──> IDLE ──> BUSY …   and at last CLOSING, when it still takes up room.
 SETTLING is the moment between an answer and the runtime's next call for an event. It is short as a rule, so a caller
-who comes back at once waits for it a little instead of paying for a cold start.
+who comes back at once waits for it a little instead of paying for a cold start. A slot with several lanes takes several
+invocations at a time; its lanes are free as soon as their invocation is over, and it is IDLE when all are.
+
+Everything that happens at each invocation is reached by key: how many environments live does not matter to it. What
+is looked through is only the versions that wait for room, and only when there are several.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from enum import Enum, auto
-from typing import Any, Final, Protocol
+from collections.abc import Callable
+from typing import Any, Final
 
-from fnroll.emulator.api import FunctionConfig
-from fnroll.errors import EmulatorError
+from fnroll.emulator.idle import Idle
+from fnroll.emulator.policy import TOO_FAST, Account, Key, Scaling, Verb, View, decide, neediest, yields
+from fnroll.emulator.slots import Environment, Phase, Shelf, Slot, Waiter
+from fnroll.errors import EmulatorError, InvocationThrottled
 
 SETTLE: Final = 0.25
-"""Seconds that an invocation waits for an environment that has answered and not asked yet."""
+"""Seconds after its answer for which an environment is expected to ask for its next event in a moment."""
 
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """What an environment was started from; it takes invocations of exactly this."""
-
-    arn: str
-    version: str
-    revision: str
-
-    @classmethod
-    def of(cls, config: FunctionConfig) -> Key:
-        return cls(config.arn, config.version, config.revision)
-
-    def replaces(self, other: Key) -> bool:
-        """Whether an invocation of this makes environments of `other` useless."""
-        return (self.arn, self.version) == (other.arn, other.version) and self.revision != other.revision
-
-
-class Phase(Enum):
-    BUSY = auto()
-    SETTLING = auto()
-    IDLE = auto()
-    CLOSING = auto()
-
-
-class Environment(Protocol):
-    """What the pool asks of an environment."""
-
-    @property
-    def usable(self) -> bool: ...
-
-    def freeze(self) -> None: ...
-
-    async def close(self) -> None: ...
-
-
-@dataclass(slots=True, eq=False)
-class Slot:
-    """Room for one environment. `since`: when it came into its phase; `retired`: to be closed when it is free."""
-
-    key: Key
-    phase: Phase = Phase.BUSY
-    since: float = 0.0
-    retired: bool = False
-    claim: asyncio.Future[bool] | None = None
-    environment: Environment | None = None
-
-
-# policy
-
-
-class Verb(Enum):
-    REUSE = auto()
-    SETTLE = auto()
-    START = auto()
-    EVICT = auto()
-    WAIT = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    verb: Verb
-    slot: Slot | None = None
-
-
-def decide(key: Key, slots: Iterable[Slot], maximum: int, *, settle: bool) -> Decision:
-    """What one invocation does; `settle`: whether it may still wait for an environment to settle."""
-    slots = list(slots)
-    idle = [slot for slot in slots if slot.phase is Phase.IDLE and not slot.retired]
-    if own := [slot for slot in idle if slot.key == key]:
-        return Decision(Verb.REUSE, max(own, key=lambda slot: slot.since))
-    if settle:
-        for slot in slots:
-            if slot.phase is Phase.SETTLING and slot.key == key and slot.claim is None and not slot.retired:
-                return Decision(Verb.SETTLE, slot)
-    if len(slots) < maximum:
-        return Decision(Verb.START)
-    if idle and not any(slot.phase is Phase.CLOSING for slot in slots):
-        return Decision(Verb.EVICT, min(idle, key=lambda slot: slot.since))
-    return Decision(Verb.WAIT)
-
-
-def outdated(key: Key, slots: Iterable[Slot]) -> list[Slot]:
-    """The slots of another revision, now that `key` is invoked."""
-    return [slot for slot in slots if key.replaces(slot.key) and not slot.retired]
-
-
-def expired(slots: Iterable[Slot], now: float, idle_seconds: float) -> list[Slot]:
-    """The slots that have been idle too long."""
-    return [slot for slot in slots if slot.phase is Phase.IDLE and now - slot.since >= idle_seconds]
-
-
-# mechanism
-
-
-@dataclass(slots=True, eq=False)
-class _Waiter:
-    key: Key
-    turn: asyncio.Future[Slot] = field(repr=False)
+PATIENCE: Final = 5.0
+"""Seconds for which one that is closing takes up room. Killing takes milliseconds; a wedged one holds nobody up."""
 
 
 class Pool:
-    """Belongs to the event loop. `acquire`, then `release`; `settled` and `ended` as the environment tells."""
+    """Belongs to the event loop. `acquire`, `opened` once its environment is started, then `release` or `discard`;
+    `settled` and `ended` as the environment tells.
 
-    def __init__(self, maximum: int, idle_seconds: float, now: Callable[[], float]) -> None:
-        self._maximum = maximum
-        self._idle_seconds = idle_seconds
+    `lost` is called with each provisioned slot that is closed.
+    """
+
+    def __init__(
+        self,
+        maximum: int,
+        idle_seconds: float,
+        now: Callable[[], float],
+        *,
+        account: Account | None = None,
+        lost: Callable[[Slot], None] | None = None,
+    ) -> None:
+        self.maximum = maximum
         self._now = now
+        self._scaling = Scaling(account or Account())
+        self._lost = lost or (lambda _: None)
+        self._current: dict[tuple[str, str], Shelf] = {}  # by ARN and version
         self._slots: set[Slot] = set()
-        self._queue: deque[_Waiter] = deque()
+        self._taken = 0  # places: every slot, until what is closing is gone
+        self._waiting: set[Waiter] = set()
+        self._hungry: dict[Shelf, None] = {}  # those whose callers wait for room, not for one that is coming
+        self._idle = Idle(idle_seconds, now, self._close)
         self._closing: set[asyncio.Task[Any]] = set()
-        self._sweep: asyncio.TimerHandle | None = None
+        self._serving = False
         self._closed = False
 
-    async def acquire(self, key: Key) -> Slot:
-        """A slot to invoke in; without an environment where one has to be started. Raises EmulatorError if closed."""
-        for old in outdated(key, self._slots):
-            self._retire(old)
+    # coming
+
+    async def acquire(self, key: Key, lanes: int = 1) -> Slot:
+        """A slot to invoke in; without an environment where one has to be started. `lanes`: invocations that one
+        environment takes at a time. Raises InvocationThrottled, and EmulatorError if closed."""
+        shelf, first, since = self._shelf(key, lanes), False, self._now()
         while True:
-            slot = await self._turn(key)
+            if self._closed:
+                raise EmulatorError("the emulator is closed")
+            slot = self._at_once(shelf) if first or shelf not in self._hungry else None
+            if slot is None:
+                slot = await self._wait(shelf, since, first)
             if slot.environment is None or slot.environment.usable:
                 return slot
-            self._close(slot)
+            self._leave(slot)  # it died on the way here; whose turn it was keeps it
+            first = True
 
-    async def _turn(self, key: Key) -> Slot:
-        settle = True
-        while not self._queue:
-            decision = self._decide(key, settle)
-            if decision.verb is Verb.SETTLE and decision.slot is not None:
-                settle = False
-                if await self._settling(decision.slot):
-                    return decision.slot
-            elif (taken := self._take(key, decision)) is not None:
-                return taken
-            else:
-                break
-        return await self._wait(key)
+    async def fresh(self, key: Key, lanes: int = 1) -> Slot:
+        """A provisioned slot, to start an environment in. In turn with everybody else who waits for room."""
+        home = self._shelf(key, lanes)
+        slot = await self._wait(Shelf(key, lanes, home), self._now())
+        slot.provisioned = True
+        return slot
 
-    def _decide(self, key: Key, settle: bool) -> Decision:
-        """The policy's decision, once idle slots whose environment has died are out of the way."""
-        if self._closed:
-            raise EmulatorError("the emulator is closed")
-        while True:
-            decision = decide(key, self._slots, self._maximum, settle=settle)
-            slot = decision.slot
-            if decision.verb is not Verb.REUSE or slot is None or slot.environment is None or slot.environment.usable:
-                return decision
-            self._close(slot)
+    def _shelf(self, key: Key, lanes: int) -> Shelf:
+        """The shelf of a key. What another revision of the version left is retired."""
+        shelf = self._current.get(key[:2])
+        if shelf is None or shelf.key != key:
+            if shelf is not None:
+                self._retire(shelf)
+            shelf = self._current[key[:2]] = Shelf(key, lanes)
+        return shelf
 
-    def _take(self, key: Key, decision: Decision) -> Slot | None:
-        """Carry a decision out: the slot, or None where room is being made or has to be waited for."""
-        match decision:
-            case Decision(Verb.REUSE, Slot() as slot):
-                slot.phase = Phase.BUSY
-                return slot
-            case Decision(Verb.START):
-                slot = Slot(key)
-                self._slots.add(slot)
-                return slot
-            case Decision(Verb.EVICT, Slot() as slot):
-                self._close(slot)
+    def _at_once(self, shelf: Shelf) -> Slot | None:
+        """What can be had without waiting; the first step to room where some can be made."""
+        while shelf.free:
+            slot = next(reversed(shelf.free))
+            if slot.environment is not None and slot.environment.usable:
+                return self._take(slot)
+            self._shut(slot)
+        self._expire(shelf)
+        match decide(
+            View(False, shelf.coming > len(shelf.queue), self._taken < self.maximum, self._idle.longest is not None)
+        ):
+            case Verb.START:
+                return self._start(shelf)
+            case Verb.EVICT:
+                self._evict(shelf)
         return None
 
-    async def _settling(self, slot: Slot) -> bool:
-        """Whether the slot became free within the time; it is then the caller's."""
-        loop = asyncio.get_running_loop()
-        claim: asyncio.Future[bool] = loop.create_future()
-        slot.claim = claim
-        handle = loop.call_later(SETTLE, _answer, claim, False)
-        try:
-            return await claim
-        except asyncio.CancelledError:
-            if claim.done() and not claim.cancelled() and claim.result():
-                self.release(slot, waiting=True)
-            raise
-        finally:
-            handle.cancel()
-            if slot.claim is claim:
-                slot.claim = None
+    def _take(self, slot: Slot) -> Slot:
+        """One more invocation in a slot that has a lane free."""
+        if slot.phase is Phase.IDLE:
+            self._idle.remove(slot)
+        slot.phase = Phase.BUSY
+        slot.running += 1
+        if slot.running >= slot.shelf.lanes:
+            slot.shelf.free.pop(slot, None)
+        return slot
 
-    async def _wait(self, key: Key) -> Slot:
-        waiter = _Waiter(key, asyncio.get_running_loop().create_future())
-        self._queue.append(waiter)
+    def _start(self, shelf: Shelf) -> Slot:
+        home, now = shelf.home or shelf, self._now()
+        # What is provisioned has a rate of its own on Lambda, far beyond any one machine's.
+        if shelf.home is None and not self._scaling.gain(home.key.arn, now):
+            self._forget(home)
+            raise InvocationThrottled(TOO_FAST, where=home.key.arn)
+        if not home.retired:  # it may have been forgotten while it was empty, and another come into its place
+            home.retired = self._current.setdefault(home.key[:2], home) is not home
+        slot = Slot(home, since=now, retired=home.retired)
+        home.slots.add(slot)
+        self._slots.add(slot)
+        self._taken += 1
+        home.starting += home.lanes - 1
+        return slot
+
+    def opened(self, slot: Slot) -> None:
+        """The environment has been started: its further lanes can be used."""
+        if slot.starting and slot.phase is not Phase.CLOSING:
+            slot.starting = False
+            slot.shelf.starting -= slot.shelf.lanes - 1
+            if slot.shelf.lanes > 1:
+                self._free(slot)
+
+    async def _wait(self, shelf: Shelf, since: float, first: bool = False) -> Slot:
+        waiter = Waiter(since, asyncio.get_running_loop().create_future())
+        self._waiting.add(waiter)
+        later = (place for place, other in enumerate(shelf.queue) if other.since > since) if first else iter(())
+        shelf.queue.insert(next(later, len(shelf.queue)), waiter)
+        self._review(shelf)
+        self._watch_settling(shelf)
+        self._serve_hungry()
         try:
             return await waiter.turn
         except asyncio.CancelledError:
-            if waiter in self._queue:
-                self._queue.remove(waiter)
-            elif waiter.turn.done() and not waiter.turn.cancelled():
+            if waiter in shelf.queue:
+                shelf.queue.remove(waiter)
+                self._review(shelf)
+            elif waiter.turn.done() and not waiter.turn.cancelled() and waiter.turn.exception() is None:
                 self.release(waiter.turn.result(), waiting=True)
             raise
+        finally:
+            self._waiting.discard(waiter)
+
+    # going
 
     def release(self, slot: Slot, *, waiting: bool) -> None:
-        """The invocation is over. `waiting`: whether the environment already waits for the next event."""
+        """One invocation is over. `waiting`: whether the environment already waits for the next event."""
         if slot.phase is Phase.CLOSING:
             return
-        if slot.environment is None or slot.retired or self._closed:
+        slot.running -= 1
+        if slot.environment is None:
             self._close(slot)
-        elif waiting:
+        elif waiting or slot.shelf.lanes > 1:
             self._free(slot)
         else:
             self._enter(slot, Phase.SETTLING)
+            slot.shelf.settling[slot] = None
+            self._review(slot.shelf)
+            self._watch_settling(slot.shelf)
 
     def settled(self, slot: Slot) -> None:
         """The environment waits for an event."""
         if slot.phase is Phase.SETTLING:
+            slot.shelf.settling.pop(slot, None)
             self._free(slot)
 
     def ended(self, slot: Slot) -> None:
-        """The environment died while no invocation was in it. (One that is will `discard`.)"""
-        if slot.phase is not Phase.BUSY:
+        """The environment died while no invocation was in it. (Those that are in it will `discard` it.)"""
+        if not slot.running:
             self._close(slot)
 
     def discard(self, slot: Slot) -> None:
@@ -242,104 +193,205 @@ class Pool:
         self._close(slot)
 
     def _free(self, slot: Slot) -> None:
+        """A lane is free: for the next who waits here, unless it gives way to another version; else it is idle."""
+        shelf = slot.shelf
+        while shelf.queue and slot.running < shelf.lanes:
+            if not slot.running and self._gives_way(slot):
+                return
+            waiter = shelf.queue.popleft()
+            if not waiter.turn.done():  # else its caller gave up in this very round
+                waiter.turn.set_result(self._take(slot))
+        self._review(shelf)
         if slot.retired:
-            self._close(slot)
-            return
-        if slot.claim is not None and not slot.claim.done():
-            self._enter(slot, Phase.BUSY)
-            slot.claim.set_result(True)
-            return
-        self._enter(slot, Phase.IDLE)
-        self._serve()
-        if slot.phase is Phase.IDLE and slot.environment is not None:
-            slot.environment.freeze()
-            self._watch_idle()
+            self._shut(slot)
+        elif slot.running < shelf.lanes:
+            shelf.free[slot] = None
+            if not slot.running and not self._gives_way(slot):
+                self._enter(slot, Phase.IDLE)
+                self._idle.add(slot)
+
+    def _gives_way(self, slot: Slot) -> bool:
+        """Close a slot in which nothing runs if another version needs its room more."""
+        own = slot.shelf
+        if len(self._hungry) <= (own in self._hungry) or slot.provisioned:
+            return False
+        rival = neediest((shelf.stake, shelf) for shelf in self._hungry if shelf is not own)
+        if own.queue and not yields(own.stake, rival.stake):
+            return False
+        self._close(slot, rival)
+        return True
 
     def _enter(self, slot: Slot, phase: Phase) -> None:
         slot.phase = phase
         slot.since = self._now()
 
-    def _serve(self) -> None:
-        """Give what is free to those who wait, in their order."""
-        while self._queue and not self._closed:
-            waiter = self._queue[0]
-            if waiter.turn.done():  # its caller gave up in this very round
-                self._queue.popleft()
-                continue
-            slot = self._take(waiter.key, self._decide(waiter.key, settle=False))
-            if slot is None:
+    # those who wait
+
+    def _review(self, shelf: Shelf) -> None:
+        """Whether somebody waits here whom no environment is coming for."""
+        if len(shelf.queue) > shelf.coming:
+            self._hungry[shelf] = None
+        else:
+            self._hungry.pop(shelf, None)
+
+    def _serve_hungry(self) -> None:
+        """Give out the room that there is, the neediest first, and make what room can be made."""
+        if self._serving:  # this very loop closed something, and will look again
+            return
+        self._serving = True
+        try:
+            while self._hungry and not self._closed and self._serve_one():
+                pass
+        finally:
+            self._serving = False
+
+    def _serve_one(self) -> bool:
+        """One step of it; False where there is nothing more to be had."""
+        verb = decide(View(False, False, self._taken < self.maximum, self._idle.longest is not None))
+        if verb is Verb.WAIT:
+            return False
+        shelf = neediest((each.stake, each) for each in self._hungry)
+        match verb:
+            case Verb.START:
+                waiter = shelf.queue.popleft()
+                if not waiter.turn.done():
+                    try:
+                        waiter.turn.set_result(self._start(shelf))
+                    except InvocationThrottled as refused:
+                        waiter.turn.set_exception(refused)
+                self._review(shelf)
+            case Verb.EVICT:
+                self._evict(shelf)
+        return True
+
+    def _watch_settling(self, shelf: Shelf) -> None:
+        """See to it that nobody counts for too long on one that does not settle."""
+        if shelf.queue and shelf.settling and shelf.expiry is None:
+            left = next(iter(shelf.settling)).since + SETTLE - self._now()
+            shelf.expiry = asyncio.get_running_loop().call_later(max(left, 0.001), self._settling_expired, shelf)
+
+    def _settling_expired(self, shelf: Shelf) -> None:
+        shelf.expiry = None
+        self._expire(shelf)
+        self._review(shelf)
+        self._serve_hungry()
+        self._watch_settling(shelf)
+
+    def _expire(self, shelf: Shelf) -> None:
+        """From now on, nobody counts on those that should have settled long ago."""
+        while shelf.settling:
+            slot = next(iter(shelf.settling))
+            if self._now() - slot.since < SETTLE:
                 return
-            self._queue.popleft()
-            waiter.turn.set_result(slot)
+            del shelf.settling[slot]
 
     # closing
 
-    def _retire(self, slot: Slot) -> None:
-        slot.retired = True
-        if slot.phase is Phase.IDLE:
-            self._close(slot)
-
-    def _close(self, slot: Slot) -> None:
-        """Close the environment in the background; its room is free when nothing of it is left."""
+    def _close(self, slot: Slot, promised: Shelf | None = None) -> None:
+        """Close the environment in the background; its room is free, for `promised`, when nothing of it is left."""
         if slot.phase is Phase.CLOSING:
             return
+        if slot.phase is Phase.IDLE:
+            self._idle.remove(slot)
         self._enter(slot, Phase.CLOSING)
-        if slot.claim is not None:
-            _answer(slot.claim, False)
+        shelf = slot.shelf
+        shelf.slots.discard(slot)
+        if slot.starting:
+            shelf.starting -= shelf.lanes - 1
+        shelf.free.pop(slot, None)
+        shelf.settling.pop(slot, None)
+        if promised is not None:
+            slot.promised = promised
+            promised.promised += 1
+            self._review(promised)
         if slot.environment is None:
             self._gone(slot)
-            return
-        task = asyncio.get_running_loop().create_task(self._finish(slot, slot.environment))
-        self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
+        else:
+            loop = asyncio.get_running_loop()
+            task = loop.create_task(self._finish(slot, slot.environment))
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+        self._review(shelf)
+        self._serve_hungry()
+        if slot.provisioned and not self._closed:
+            self._lost(slot)
+
+    def _evict(self, shelf: Shelf) -> None:
+        if (slot := self._idle.longest) is not None:
+            self._close(slot, shelf)
 
     async def _finish(self, slot: Slot, environment: Environment) -> None:
+        patience = asyncio.get_running_loop().call_later(PATIENCE, self._gone, slot)
         try:
             await environment.close()
         finally:
+            patience.cancel()
             self._gone(slot)
+            self._slots.discard(slot)
 
     def _gone(self, slot: Slot) -> None:
-        self._slots.discard(slot)
-        self._serve()
+        """Its room is free."""
+        if not slot.takes_room:
+            return
+        slot.takes_room = False
+        self._taken -= 1
+        if slot.environment is None:
+            self._slots.discard(slot)
+        if not slot.provisioned:
+            self._scaling.lose(slot.key.arn, self._now())
+        if slot.promised is not None:
+            slot.promised.promised -= 1
+            self._review(slot.promised)
+        self._forget(slot.shelf)
+        self._serve_hungry()
 
-    def _watch_idle(self) -> None:
-        if self._sweep is None:
-            self._sweep = asyncio.get_running_loop().call_later(self._idle_seconds, self._sweep_idle)
+    def _forget(self, shelf: Shelf) -> None:
+        if not (shelf.slots or shelf.queue or shelf.promised) and self._current.get(shelf.key[:2]) is shelf:
+            del self._current[shelf.key[:2]]
 
-    def _sweep_idle(self) -> None:
-        self._sweep = None
-        for slot in expired(self._slots, self._now(), self._idle_seconds):
+    def _retire(self, shelf: Shelf) -> None:
+        shelf.retired = True
+        if self._current.get(shelf.key[:2]) is shelf:
+            del self._current[shelf.key[:2]]
+        for slot in tuple(shelf.slots):
+            self.dismiss(slot)
+
+    def dismiss(self, slot: Slot) -> None:
+        """Close it as soon as nothing runs in it, and do not replace it."""
+        slot.retired = True
+        if slot.phase is not Phase.SETTLING:
+            self._shut(slot)
+
+    def _shut(self, slot: Slot) -> None:
+        """Nobody more gets in; close it if nobody is in."""
+        slot.shelf.free.pop(slot, None)
+        if not slot.running:
             self._close(slot)
-        idle = [slot.since for slot in self._slots if slot.phase is Phase.IDLE]
-        if idle and not self._closed:
-            left = max(min(idle) + self._idle_seconds - self._now(), 0.001)
-            self._sweep = asyncio.get_running_loop().call_later(left, self._sweep_idle)
+
+    def _leave(self, slot: Slot) -> None:
+        """One gets out again without having got in."""
+        slot.running -= 1
+        self._shut(slot)
 
     async def retire(self, arn: str) -> None:
         """Close every environment of a function: the idle ones now, the others when they are free."""
-        for slot in [slot for slot in self._slots if slot.key.arn == arn]:
-            self._retire(slot)
+        for shelf in [shelf for shelf in self._current.values() if shelf.key.arn == arn]:
+            self._retire(shelf)
         await self._closed_so_far()
 
     async def close(self) -> None:
         """Close every environment; those who wait get EmulatorError. Idempotent."""
         self._closed = True
-        if self._sweep is not None:
-            self._sweep.cancel()
-        for waiter in self._queue:
+        self._idle.close()
+        for waiter in self._waiting:
             if not waiter.turn.done():
                 waiter.turn.set_exception(EmulatorError("the emulator was closed before the invocation's turn came"))
-        self._queue.clear()
-        for slot in list(self._slots):
+        for slot in tuple(self._slots):
             self._close(slot)
         await self._closed_so_far()
 
     async def _closed_so_far(self) -> None:
         if self._closing:
-            await asyncio.gather(*self._closing)
-
-
-def _answer(future: asyncio.Future[bool], value: bool) -> None:
-    if not future.done():
-        future.set_result(value)
+            _, wedged = await asyncio.wait(tuple(self._closing), timeout=2 * PATIENCE)
+            for task in wedged:
+                task.cancel()
