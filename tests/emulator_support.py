@@ -20,7 +20,18 @@ from typing import Any, cast
 from fnroll.emulator import Emulator, FunctionConfig, Invocation, LogLine, Outcome
 from fnroll.errors import SandboxError
 from fnroll.sandbox import open_host
-from fnroll.sandbox.api import Exit, Layout, Missing, Sandbox, SandboxHost, SandboxSpec, Tier
+from fnroll.sandbox.api import (
+    Exit,
+    Layout,
+    Missing,
+    Process,
+    Program,
+    Sandbox,
+    SandboxHost,
+    SandboxSpec,
+    Scratch,
+    Tier,
+)
 
 BOOTSTRAP = r"""#!/usr/bin/perl
 use strict;
@@ -134,11 +145,34 @@ class RecordingHost:
         self.made.append(await self._host.create(spec))
         return self.made[-1]
 
+    async def scratch(self, size_mb: int) -> Scratch:
+        return await self._host.scratch(size_mb)
+
     async def close(self) -> None:
         await self._host.close()
 
 
-class PlainSandbox:
+class NoScratch:
+    """A /tmp that is the machine's own."""
+
+    async def close(self) -> None: ...
+
+
+class OneProgram:
+    """What a sandbox of a single program has no use for."""
+
+    async def start(self, program: Program) -> Process:
+        raise SandboxError("one program is all there is")
+
+    async def dial(self, port: int) -> socket.socket:
+        raise ConnectionRefusedError
+
+    def send_signal(self, number: int) -> None: ...
+
+    def share_cpu(self) -> None: ...
+
+
+class PlainSandbox(OneProgram):
     """See fnroll.sandbox.api.Sandbox; a process group, and nothing else of what a sandbox promises."""
 
     def __init__(self, process: asyncio.subprocess.Process, layout: Layout, listener: socket.socket, output: int):
@@ -199,6 +233,7 @@ class PlainHost:
         listener = socket.create_server(("127.0.0.1", 0))
         listener.setblocking(False)
         layout = Layout(str(spec.task), str(spec.opt or "/opt"), "/tmp", f"127.0.0.1:{listener.getsockname()[1]}")
+        assert spec.program is not None
         program = spec.program(layout)
         output, write_end = os.pipe()
         os.set_blocking(output, False)
@@ -221,6 +256,9 @@ class PlainHost:
         self.made.append(PlainSandbox(process, layout, listener, output))
         return self.made[-1]
 
+    async def scratch(self, size_mb: int) -> NoScratch:
+        return NoScratch()
+
     @property
     def alive(self) -> int:
         return sum(sandbox.output >= 0 for sandbox in self.made)
@@ -230,7 +268,7 @@ class PlainHost:
             await sandbox.close()
 
 
-class Puppet:
+class Puppet(OneProgram):
     """A sandbox without a program: the test is the runtime, and says in which order things become visible."""
 
     pid = 0
@@ -244,7 +282,7 @@ class Puppet:
         os.set_blocking(self.output, False)
         self._exit: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
 
-    def dial(self) -> socket.socket:
+    def connect(self) -> socket.socket:
         return socket.create_connection(self.address)
 
     def prints(self, text: str) -> None:
@@ -291,5 +329,8 @@ class PuppetHost:
         puppet = Puppet(spec)
         self.made.put_nowait(puppet)
         return puppet
+
+    async def scratch(self, size_mb: int) -> NoScratch:
+        return NoScratch()
 
     async def close(self) -> None: ...

@@ -21,7 +21,7 @@ RESPONSE = (
 async def begun(host: PuppetHost) -> tuple[Puppet, socket.socket]:
     """A runtime that has got its event."""
     puppet = await host.made.get()
-    connection = puppet.dial()
+    connection = puppet.connect()
     connection.sendall(NEXT)
     connection.setblocking(False)
     await asyncio.get_running_loop().sock_recv(connection, 65536)
@@ -54,7 +54,7 @@ def test_an_answer_on_a_connection_not_yet_accepted_comes_before_the_exit(tmp_pa
         emulator = await Emulator.open(host=host)
         call = asyncio.ensure_future(emulator.invoke(config, event("{}")))
         puppet, connection = await begun(host)
-        with puppet.dial() as another:
+        with puppet.connect() as another:
             another.sendall(RESPONSE)
             puppet.exits(1)
             outcome = await call
@@ -72,7 +72,7 @@ def test_a_runtime_that_ends_while_it_asks_is_an_exit_error_in_any_order(tmp_pat
     async def play(host: PuppetHost) -> None:
         while True:
             puppet = await host.made.get()
-            with puppet.dial() as connection:
+            with puppet.connect() as connection:
                 connection.setblocking(False)
                 connection.sendall(b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n")
                 await asyncio.get_running_loop().sock_recv(connection, 65536)

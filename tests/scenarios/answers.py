@@ -115,7 +115,6 @@ LOGS: tuple[Scenario, ...] = (
         ),
         answers("2", "return 2"),
         languages=NATIVE,
-        pending={"native": "what is printed after an answer gets into the next invocation's log, before START"},
     ),
     scenario(
         "a child that prints",

@@ -62,14 +62,12 @@ CRASHES: tuple[Scenario, ...] = (
         notes([""], "sh echo kept > /tmp/file"),
         crash(f"{EXITED}exit status 1", "exit 1"),
         notes(["kept"], "sh cat /tmp/file", log=None),
-        pending={"all": "a reset does not keep /tmp yet"},
     ),
     scenario(
         "after a crash: init is part of the invocation, which does not name it",
         crash(NO_REASON, "exit 0", init_log=("hello",)),
         answers("1", "return 1", init_log=("hello",)),
         init=("print hello",),
-        pending={"all": "REPORT names the init after a reset as if it were a cold start"},
     ),
     scenario(
         "after a crash: nothing of the old process tree is left",
@@ -105,7 +103,6 @@ TIMEOUTS: tuple[Scenario, ...] = (
         timeout("1.00", "count", "sleep 60000"),
         notes([1, "kept"], "count", "sh cat /tmp/file", log=None),
         config={"timeout": 1},
-        pending={"all": "a reset does not keep /tmp yet"},
     ),
     scenario(
         "answers and then works past its deadline",
@@ -123,7 +120,6 @@ OUT_OF_MEMORY: tuple[Scenario, ...] = (
         answers("1", "return 1", log=None),
         config={"memory_mb": 256},
         needs=MEMORY,
-        pending={"all": "the emulator does not tell out of memory from a kill yet"},
     ),
     scenario(
         "nearly all the memory it has",

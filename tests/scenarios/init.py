@@ -100,7 +100,6 @@ BROKEN: tuple[Scenario, ...] = (
         answers("1", "return 1", init_log=(init_report("init", "error", "Runtime.ExitError"),), cold=False),
         answers("2", "return 2"),
         init=("once /tmp/tried", "exit 1"),
-        pending={"all": "a reset does not keep /tmp yet"},
     ),
     scenario(
         "init takes too long the first time only",
@@ -109,7 +108,6 @@ BROKEN: tuple[Scenario, ...] = (
         init=("once /tmp/tried", "sleep 60000"),
         patience=0.5,
         config={"timeout": 3},
-        pending={"all": "a reset does not keep /tmp yet"},
     ),
     scenario(
         "init takes too long each time",

@@ -172,7 +172,7 @@ class Emulator:
             config = replace(config, limits=False)
         slot.freezes = config.limits and config.concurrency == 1
         stream = lines.stream_name(self._clock(), config.version, uuid4().hex)
-        owner = Owner(ready=lambda: self._pool.settled(slot), ended=lambda: self._pool.ended(slot))
+        owner = Owner(ready=lambda: self._pool.settled(slot))
         return ExecutionEnvironment(
             self._host,
             config,
@@ -200,7 +200,7 @@ class Emulator:
         environment = self._environment(replace(config, initialization="provisioned-concurrency"), slot, limit)
         slot.environment = environment
         await environment.start()
-        return environment.waiting
+        return environment.initialised
 
     def _lost(self, slot: Slot) -> None:
         self._provisioner.lost(slot)

@@ -51,6 +51,10 @@ class FunctionConfig:
     """Invocations at a time in one environment: more than one only for managed instances (facts: quotas)."""
     limits: bool = True
     """False, for debugging: neither memory nor CPU is limited, and nothing is frozen."""
+    log_format: Literal["Text", "JSON"] = "Text"
+    application_log_level: str | None = None
+    system_log_level: str = "INFO"
+    """LoggingConfig; the levels count in the JSON format alone. The application's is its runtime's to apply."""
     initialization: Initialization = "on-demand"
     """Why the environment exists: AWS_LAMBDA_INITIALIZATION_TYPE, and `initializationType` of platform.initStart."""
 

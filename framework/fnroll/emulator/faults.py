@@ -16,6 +16,7 @@ from fnroll.sandbox.api import Exit
 
 TIMEOUT: Final = "Sandbox.Timedout"
 EXIT: Final = "Runtime.ExitError"
+OUT_OF_MEMORY: Final = "Runtime.OutOfMemory"
 ENTRYPOINT: Final = "Runtime.InvalidEntrypoint"
 TOO_LARGE: Final = "Function.ResponseSizeTooLarge"
 
@@ -41,11 +42,13 @@ SIGNALS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """An error the platform found. `message` without the request id; `prefixed`: whether the payload names it."""
+    """An error the platform found. `message` without the request id; `prefixed`: whether the payload names it;
+    `reported`: the type that the REPORT line has for it, where that is another."""
 
     type: str
     message: str
     prefixed: bool = True
+    reported: str | None = None
 
     def payload(self, request_id: str) -> bytes:
         message = f"RequestId: {request_id} Error: {self.message}" if self.prefixed else self.message
@@ -70,10 +73,27 @@ def exited(how: Exit) -> Fault:
     """The runtime ended when it should have gone on."""
     if how.signal is not None:
         reason = SIGNALS.get(how.signal, f"signal {how.signal}")
-        return Fault(EXIT, f"Runtime exited with error: signal: {reason}")
+        reported = OUT_OF_MEMORY if how.oom else None
+        return Fault(EXIT, f"Runtime exited with error: signal: {reason}", reported=reported)
     if how.status:
         return Fault(EXIT, f"Runtime exited with error: exit status {how.status}")
     return Fault(EXIT, "Runtime exited without providing a reason")
+
+
+def extension_exited(how: Exit) -> Fault:
+    """An extension ended when it should have gone on."""
+    if how.signal is not None:
+        return Fault("Extension.Crash", f"signal: {SIGNALS.get(how.signal, how.signal)}")
+    return Fault("Extension.Crash", f"exit status {how.status}" if how.status else "exit code 0")
+
+
+def extension_failed(during_init: bool, error_type: str) -> Fault:
+    """An extension said so itself."""
+    return Fault("Extension.InitError" if during_init else "Extension.ExitError", error_type)
+
+
+def extension_not_started(name: str, reason: str) -> Fault:
+    return Fault("Extension.LaunchError", f"fork/exec /opt/extensions/{name}: {reason}")
 
 
 _ERROR_TYPE = re.compile(r"(Runtime|Function)\.[A-Z][a-zA-Z]+")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final, Literal
 
@@ -32,6 +33,8 @@ TEMPLATES: Final = {
     "TYPE": "\tError Type: {type}",
     "FAULT": "RequestId: {id} Error: {message}\n{type}",
     "TIMEOUT": "{time} {id} {message}\n",
+    "EXTENSION": "EXTENSION\tName: {name}\tState: {state}\tEvents: [{events}]",
+    "SUBSCRIPTION": "{kind}\tName: {name}\tState: Subscribed\tTypes: [{types}]",
 }
 
 
@@ -83,6 +86,16 @@ def fault(request_id: str, found: Fault) -> str:
 def timeout(request_id: str, found: Fault, now: float) -> str:
     """`now` in epoch seconds."""
     return TEMPLATES["TIMEOUT"].format(time=_instant(now), id=request_id, message=found.message)
+
+
+def extension(name: str, state: str, events: Sequence[str], error_type: str | None = None) -> str:
+    line = TEMPLATES["EXTENSION"].format(name=name, state=state, events=", ".join(events))
+    return line + (TEMPLATES["TYPE"].format(type=error_type) if error_type else "")
+
+
+def subscription(name: str, types: Sequence[str], old: bool) -> str:
+    kind, told = "LOGS" if old else "TELEMETRY", ", ".join(kind.capitalize() for kind in types)
+    return TEMPLATES["SUBSCRIPTION"].format(kind=kind, name=name, types=told)
 
 
 def _instant(now: float) -> str:

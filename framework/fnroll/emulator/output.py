@@ -6,11 +6,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 from fnroll.emulator.api import FunctionConfig, LogLine, LogSink
+from fnroll.emulator.events import Event, as_line, at_least
 
 MAX_LINE = 256 * 1024
 """Bytes of one CloudWatch event; a longer line is cut into several."""
@@ -101,7 +104,9 @@ class Output:
 class Journal:
     """One log stream: every line goes to the sink at once, and to the log of the invocation that is under way.
 
-    A sink that raises is reported to the event loop's exception handler.
+    Platform events (events.py) become lines in the format that the function's logging configuration asks for, and go
+    to `tap`, if there is one (the telemetry of extensions). A sink that raises is reported to the event loop's
+    exception handler.
     """
 
     def __init__(self, config: FunctionConfig, stream: str, sink: LogSink | None, clock: Callable[[], float]) -> None:
@@ -109,16 +114,37 @@ class Journal:
         self.stream = stream
         self._sink = sink
         self._clock = clock
+        self._json = config.log_format == "JSON"
         self._request_id: str | None = None
         self._kept: deque[str] = deque()
         self._size = 0
+        self._answered = False
+        self.tap: Callable[[str, Any], None] | None = None
+        """Gets the type of each event (or `function`, `extension`), and its record."""
 
     def begin(self, request_id: str) -> None:
         """Lines from now on belong to this request. Lines kept so far (of an init) stay: it paid for them."""
         self._request_id = request_id
+        self._answered = False
+
+    def tell(self, event: Event, *, keep: bool = True) -> None:
+        """A platform event. `keep` false: for the stream only, not for an invocation's log."""
+        if self._json:
+            if at_least(event.level, self._config.system_log_level):
+                self.write(as_line(event, self._clock()), keep=keep)
+        elif event.text is not None:
+            self.write(event.text, keep=keep)
+        if self.tap is not None:
+            self.tap(event.type, event.record())
+
+    def printed(self, text: str, source: str = "function") -> None:
+        """A line of the function's, or of an extension's. After the answer it goes to the stream alone."""
+        self.write(text, keep=not self._answered)
+        if self.tap is not None:
+            self.tap(source, _as_record(text) if self._json else f"{text}\n")
 
     def write(self, text: str, *, keep: bool = True) -> None:
-        """One line. `keep` false: for the stream only, not for an invocation's log."""
+        """One line."""
         if keep:
             self._kept.append(text)
             self._size += len(text) + 1
@@ -135,8 +161,24 @@ class Journal:
                 asyncio.get_running_loop().call_exception_handler(context)
 
     def take(self) -> bytes:
-        """The log so far, each line with its end; the next one begins empty."""
-        text = "".join(f"{line}\n" for line in self._kept)
+        """The log of the invocation that has ended, each line with its end. What comes until the next begins is in no
+        invocation's log, unless it is of an init (`reopen`)."""
+        text = "\n".join(self._kept)
         self._kept.clear()
         self._size = 0
-        return text.encode("utf-8", "replace")
+        self._answered = True
+        return f"{text}\n".encode("utf-8", "replace") if text else b""
+
+    def reopen(self) -> None:
+        """An init begins: what it prints is in the log of the invocation that pays for it."""
+        self._answered = False
+
+
+def _as_record(text: str) -> Any:
+    """A line of the JSON format: an object if it is one, else text."""
+    if text.startswith("{"):
+        try:
+            return json.loads(text)
+        except ValueError:
+            pass
+    return f"{text}\n"

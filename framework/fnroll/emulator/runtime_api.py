@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from fnroll.emulator.api import MAX_RESPONSE
 from fnroll.emulator.faults import clean_error_type, posted_error, response_too_large
 from fnroll.emulator.states import Event, Refused, State, after
-from fnroll.emulator.wire import Headers, HttpServer, Reply, Request
+from fnroll.emulator.wire import Handler, Headers, HttpServer, Reply, Request
 
 JSON: Final = [("Content-Type", "application/json")]
 TEXT: Final = [("Content-Type", "text/plain; charset=utf-8")]
@@ -90,8 +90,10 @@ class _Call(NamedTuple):
 class RuntimeApi:
     """Serves one runtime, from its start to its end. GET next is held back until `deliver`, without a task."""
 
-    def __init__(self, hooks: Hooks) -> None:
+    def __init__(self, hooks: Hooks, others: Handler | None = None) -> None:
+        """`others` gets the requests of other APIs on the same address."""
         self._hooks = hooks
+        self._others = others
         self._server = HttpServer(self._handle, max_body=MAX_RESPONSE, too_large=self._handle_too_large)
         self._waiting: list[Reply] = []
         self._current: Delivery | None = None
@@ -102,6 +104,11 @@ class RuntimeApi:
 
     async def close(self) -> None:
         await self._server.close()
+
+    @property
+    def waits(self) -> bool:
+        """Whether the runtime has asked for an event that it has not got."""
+        return self.state is State.READY
 
     @property
     def reachable(self) -> bool:
@@ -128,7 +135,9 @@ class RuntimeApi:
             _, _, _, _, request_id, verb = route.split("/")
             route = f"{_INVOCATION}*/{verb}"
         method, act = _ROUTES.get(route, ("", None))
-        if act is None:
+        if act is None and self._others is not None and not route.startswith("/2018-06-01/"):
+            self._others(request, reply)
+        elif act is None:
             reply.send(404, TEXT, b"404 page not found\n")
         elif request.method != method:
             reply.send(405, [("Allow", method)])

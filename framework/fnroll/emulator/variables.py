@@ -86,7 +86,30 @@ def _runtime(config: FunctionConfig, layout: Layout, log_stream: str) -> Mapping
         "AWS_LAMBDA_LOG_STREAM_NAME": log_stream,
         "LAMBDA_TASK_ROOT": layout.task,
         "LAMBDA_RUNTIME_DIR": RUNTIME_DIR,
+        **_logging(config),
     }
+
+
+def _logging(config: FunctionConfig) -> Mapping[str, str]:
+    if config.log_format != "JSON":
+        return {}
+    return {"AWS_LAMBDA_LOG_FORMAT": "JSON", "AWS_LAMBDA_LOG_LEVEL": config.application_log_level or "INFO"}
+
+
+_NOT_FOR_EXTENSIONS = (
+    "AWS_EXECUTION_ENV",
+    "AWS_LAMBDA_LOG_GROUP_NAME",
+    "AWS_LAMBDA_LOG_STREAM_NAME",
+    "AWS_XRAY_CONTEXT_MISSING",
+    "AWS_XRAY_DAEMON_ADDRESS",
+    "LAMBDA_RUNTIME_DIR",
+    "LAMBDA_TASK_ROOT",
+)
+
+
+def for_extension(variables: Mapping[str, str]) -> dict[str, str]:
+    """What an external extension sees of the runtime's variables (facts 2.2)."""
+    return {name: value for name, value in variables.items() if name not in _NOT_FOR_EXTENSIONS and name[0] != "_"}
 
 
 def _platform(config: FunctionConfig, layout: Layout) -> Mapping[str, str]:
@@ -96,7 +119,7 @@ def _platform(config: FunctionConfig, layout: Layout) -> Mapping[str, str]:
         "AWS_LAMBDA_FUNCTION_NAME": config.name,
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(config.memory_mb),
         "AWS_LAMBDA_FUNCTION_VERSION": config.version,
-        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_LAMBDA_INITIALIZATION_TYPE": config.initialization,
         "AWS_LAMBDA_RUNTIME_API": layout.api,
         "TZ": ":UTC",
     }

@@ -1,0 +1,223 @@
+"""The Telemetry API of one environment: who has subscribed, and the events on their way to each.
+
+Every event since the environment began is kept until init ends, since a subscriber gets what came before it; then
+subscriptions are closed, and without one nothing is kept any more. A subscriber's events wait until its buffer says
+that it is time (items, bytes, or milliseconds since the first), and are posted in order; what it does not take is tried
+again with a growing pause, and what does not fit into `BACKLOG` meanwhile is dropped and counted. Source: facts 2.3.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, Protocol
+
+from fnroll.emulator import events, subscriptions
+from fnroll.emulator.extensions import JSON, Extension
+from fnroll.emulator.subscriptions import Subscription
+from fnroll.emulator.wire import Reply, Request
+
+BACKLOG: Final = 4
+"""Times its buffer that a subscriber may be behind."""
+
+TRIES: Final = 6
+FIRST_PAUSE: Final = 0.05
+MAX_REPLAY: Final = 10_000
+
+PATHS: Final = (subscriptions.TELEMETRY, subscriptions.LOGS)
+Dial = Callable[[int], Awaitable[socket.socket]]
+
+
+class Told(Protocol):
+    def tell(self, event: events.Event, *, keep: bool = True) -> None: ...
+
+
+class Telemetry:
+    """Belongs to the event loop. `tap` gets every event (Journal.tap)."""
+
+    def __init__(self, journal: Told, dial: Dial, clock: Callable[[], float]) -> None:
+        self._journal = journal
+        self._dial = dial
+        self._clock = clock
+        self._replay: list[tuple[str, Any]] = []
+        self._subscribers: dict[tuple[str, bool], Subscriber] = {}
+        self._open = True
+
+    def tap(self, event_type: str, record: Any) -> None:
+        enveloped = events.enveloped(event_type, record, self._clock())
+        if self._open and len(self._replay) < MAX_REPLAY:
+            self._replay.append((event_type, enveloped))
+        for subscriber in self._subscribers.values():
+            subscriber.offer(event_type, enveloped)
+
+    def close_subscriptions(self) -> bool:
+        """Init has ended. Whether anybody subscribed."""
+        self._open = False
+        self._replay.clear()
+        return bool(self._subscribers)
+
+    def handle(self, request: Request, reply: Reply, extension: Extension) -> None:
+        """A PUT of a subscription; one extension's second takes the place of its first."""
+        if not self._open:
+            _answer(reply, 403, "Telemetry API subscription is closed", "Telemetry.SubscriptionClosed")
+            return
+        try:
+            wanted = subscriptions.parse(request.path, request.body)
+        except subscriptions.Invalid as invalid:
+            _answer(reply, 400, str(invalid), "ValidationError")
+            return
+        reply.send(200, JSON, b'"OK"')
+        former = self._subscribers.pop((extension.name, wanted.old), None)
+        if former is not None:
+            former.close()
+        subscriber = Subscriber(wanted, self._dial, self._clock)
+        for event_type, enveloped in self._replay:
+            subscriber.offer(event_type, enveloped)
+        self._subscribers[extension.name, wanted.old] = subscriber
+        self._journal.tell(events.subscription(extension.name, wanted.types, wanted.old))
+
+    async def flush(self, limit: float) -> None:
+        """Send what waits, for `limit` seconds at most."""
+        if self._subscribers:
+            flushes = [asyncio.ensure_future(subscriber.flush()) for subscriber in self._subscribers.values()]
+            _, late = await asyncio.wait(flushes, timeout=limit)
+            for flush in late:
+                flush.cancel()
+
+    def close(self) -> None:
+        for subscriber in self._subscribers.values():
+            subscriber.close()
+
+
+def _answer(reply: Reply, status: int, message: str, error_type: str) -> None:
+    body = json.dumps({"errorMessage": message, "errorType": error_type}, separators=(",", ":")) + "\n"
+    reply.send(status, JSON, body.encode())
+
+
+class Subscriber:
+    """One subscription's events on their way. A task of its own sends them."""
+
+    def __init__(self, wanted: Subscription, dial: Dial, clock: Callable[[], float]) -> None:
+        self._wanted = wanted
+        self._dial = dial
+        self._clock = clock
+        self._waiting: deque[bytes] = deque()
+        self._bytes = 0
+        self._dropped = [0, 0]
+        self._full = asyncio.Event()
+        self._some = asyncio.Event()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._sequence = 0
+        self._stream: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    def offer(self, event_type: str, enveloped: dict[str, Any]) -> None:
+        if not self._wanted.wants(event_type):
+            return
+        if not self._wanted.old:
+            self._put(enveloped)
+            return
+        for kind, record in subscriptions.as_logs(event_type, enveloped["record"], self._wanted.schema):
+            self._put({**enveloped, "type": kind, "record": record})
+
+    def _put(self, event: dict[str, Any]) -> None:
+        data = json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
+        if self._bytes + len(data) > BACKLOG * self._wanted.max_bytes:
+            self._dropped[0] += 1
+            self._dropped[1] += len(data)
+            return
+        self._waiting.append(data)
+        self._bytes += len(data)
+        self._empty.clear()
+        self._some.set()
+        if len(self._waiting) >= self._wanted.max_items or self._bytes >= self._wanted.max_bytes:
+            self._full.set()
+
+    async def flush(self) -> None:
+        self._full.set()
+        await self._empty.wait()
+
+    def close(self) -> None:
+        self._task.cancel()
+        self._hang_up()
+
+    async def _run(self) -> None:
+        while True:
+            await self._some.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._wanted.timeout_ms / 1000):
+                    await self._full.wait()
+            self._full.clear()
+            await self._deliver(self._batch())
+            if self._dropped[0]:
+                count, size = self._dropped
+                self._dropped = [0, 0]
+                event = events.dropped(count, size, "the subscriber did not keep up")
+                self._put(events.enveloped(event.type, event.record(), self._clock()))
+            if not self._waiting:
+                self._some.clear()
+                self._empty.set()
+
+    def _batch(self) -> list[bytes]:
+        batch: list[bytes] = []
+        size = 0
+        while self._waiting and len(batch) < self._wanted.max_items and size < self._wanted.max_bytes:
+            batch.append(self._waiting.popleft())
+            size += len(batch[-1])
+        self._bytes -= size
+        return batch
+
+    async def _deliver(self, batch: list[bytes]) -> None:
+        """Try, and try again; a batch that nobody takes is counted as dropped."""
+        self._sequence += 1
+        for attempt in range(TRIES):
+            try:
+                await self._send(batch)
+                return
+            except (OSError, EOFError, ValueError):
+                self._hang_up()
+            await asyncio.sleep(FIRST_PAUSE * 2**attempt)
+        self._dropped[0] += len(batch)
+        self._dropped[1] += sum(map(len, batch))
+
+    async def _send(self, batch: list[bytes]) -> None:
+        if self._stream is None:
+            self._stream = await asyncio.open_connection(sock=await self._dial(self._wanted.port))
+        reader, writer = self._stream
+        if self._wanted.protocol == "TCP":
+            writer.write(b"".join(item + b"\n" for item in batch))
+            await writer.drain()
+            return
+        body = b"[" + b",".join(batch) + b"]"
+        head = (
+            f"POST {self._wanted.path} HTTP/1.1\r\nHost: {subscriptions.HOSTS[0]}:{self._wanted.port}\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nSequence-Id: {self._sequence}\r\n\r\n"
+        )
+        writer.write(head.encode() + body)
+        await writer.drain()
+        if not await _accepted(reader):
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        if self._stream is not None:
+            self._stream[1].close()
+            self._stream = None
+
+
+async def _accepted(reader: asyncio.StreamReader) -> bool:
+    """Read an answer. Whether the connection can be used again; raises ValueError for a status that is no success."""
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+    status_line, *fields = head.split("\r\n")
+    headers = {name.strip().lower(): value.strip() for name, _, value in (field.partition(":") for field in fields)}
+    length = headers.get("content-length")
+    if length is not None:
+        await reader.readexactly(int(length))
+    status = int(status_line.split(" ")[1])
+    if not 200 <= status < 300:
+        raise ValueError(f"the subscriber answered {status}")
+    return length is not None and headers.get("connection", "").lower() != "close"
