@@ -7,7 +7,7 @@ SOURCES := framework tests benchmarks
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: soak help demo test test-quick check format docs bench clean
+.PHONY: soak help demo test test-quick conformance check format docs bench clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ test-quick: $(VENV)/.dev ## the suite without what is marked slow
 
 soak: $(VENV)/.dev ## minutes of it: a thousand environments at once, 200,000 invocations with one in fifty going wrong
 	$(BIN)/python -m pytest -m soak tests/soak
+
+conformance: $(VENV)/.dev ## AWS's own runtime clients as functions; builds them with the toolchains that are here
+	FN_CONFORMANCE=1 $(BIN)/python -m pytest tests/conformance -rs
 
 check: $(VENV)/.dev ## style, types and import rules
 	$(BIN)/ruff check $(SOURCES)

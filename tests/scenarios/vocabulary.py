@@ -98,6 +98,13 @@ class By:
     each: Mapping[str, Any]
 
 
+def followed(log: Any, *lines: Text) -> Any:
+    """A log and the lines after it, in each language."""
+    if isinstance(log, By):
+        return By({language: (*each, *lines) for language, each in log.each.items()})
+    return (*log, *lines)
+
+
 def chosen(value: Any, language: str) -> Any:
     return value.each[language] if isinstance(value, By) else value
 
@@ -117,7 +124,7 @@ class Call:
     payload: Payload | By = "null"
     error: str | By | None = None
     told: str = ""
-    init_log: tuple[Text, ...] | By = ()
+    init_log: Any = ()
     log: tuple[Text, ...] | By | None = ()
     after: tuple[Text, ...] = ()
     cold: bool | None = None
@@ -205,18 +212,18 @@ def told_error(kind: str) -> str:
     return f"Status: error\tError Type: {kind}"
 
 
-def crash(reason: str, *do: str, log: tuple[Text, ...] = (), kind: str = "Runtime.ExitError", **fields: Any) -> Call:
+def crash(reason: str, *do: str, log: Any = (), kind: str = "Runtime.ExitError", **fields: Any) -> Call:
     """The runtime's process ends instead of answering; `kind` is what REPORT calls it."""
-    lines = (*log, f"RequestId: ID Error: {reason}", "Runtime.ExitError")
+    lines = followed(log, f"RequestId: ID Error: {reason}", "Runtime.ExitError")
     payload = f'{{"errorType":"Runtime.ExitError","errorMessage":"RequestId: ID Error: {reason}"}}'
     return Call(do, payload, kind, told_error(kind), log=lines, **fields)
 
 
-def timeout(seconds: str, *do: str, log: tuple[Text, ...] = (), **fields: Any) -> Call:
+def timeout(seconds: str, *do: str, log: Any = (), **fields: Any) -> Call:
     """The deadline passes; `seconds` as Lambda writes it."""
     message = f"Task timed out after {seconds} seconds"
     payload = f'{{"errorType":"Sandbox.Timedout","errorMessage":"RequestId: ID Error: {message}"}}'
-    lines = (*log, f"TIME ID {message}", "")
+    lines = followed(log, f"TIME ID {message}", "")
     return Call(do, payload, "Sandbox.Timedout", "Status: timeout", log=lines, status="timeout", **fields)
 
 
