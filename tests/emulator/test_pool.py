@@ -206,11 +206,6 @@ def test_one_that_settles_goes_to_who_waits_for_it() -> None:
         one.settled(slot)
         assert await waiting is slot
         assert fake(slot).events == []
-        one.release(slot, waiting=False)
-        waiting = asked(one, A)
-        await rounds()
-        one.ended(slot)
-        assert (await waiting).environment is None
         await one.close()
 
     run(main())

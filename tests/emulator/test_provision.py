@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import resource
 from dataclasses import replace
 from pathlib import Path
@@ -74,12 +75,26 @@ def test_provisioned_environments_are_ready_before_anybody_comes(tmp_path: Path)
     asyncio.run(main())
 
 
+def test_the_function_sees_why_it_was_initialised(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with opened("plain") as invoke:
+            config = function(tmp_path, version="1")
+            await invoke.emulator.provision(config, 1)
+            text = """respond('"' . $ENV{AWS_LAMBDA_INITIALIZATION_TYPE} . '"')"""
+            assert json.loads((await invoke(config, text)).payload) == "provisioned-concurrency"
+
+    asyncio.run(main())
+
+
 def test_a_provisioned_environment_that_is_lost_is_replaced(tmp_path: Path) -> None:
     async def main() -> None:
         async with opened("plain") as invoke:
-            config = function(tmp_path, version="1", timeout=1)
+            config = function(tmp_path, version="1")
             await invoke.emulator.provision(config, 1)
-            assert (await invoke(config, HOLD)).report.status == "timeout"
+            held = asyncio.ensure_future(invoke(config, HOLD))
+            await asyncio.sleep(0)
+            held.cancel()  # which ends its environment
+            await asyncio.wait({held})
             await invoke.emulator.provision(config, 1)
             answer = await invoke(config, PID)
             assert [sandbox.pid for sandbox in invoke.host.made][1:] == [int(answer.payload)]

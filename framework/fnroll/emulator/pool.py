@@ -29,7 +29,7 @@ PATIENCE: Final = 5.0
 
 class Pool:
     """Belongs to the event loop. `acquire`, `opened` once its environment is started, then `release` or `discard`;
-    `settled` and `ended` as the environment tells.
+    `settled` as the environment tells.
 
     `lost` is called with each provisioned slot that is closed.
     """
@@ -182,11 +182,6 @@ class Pool:
         if slot.phase is Phase.SETTLING:
             slot.shelf.settling.pop(slot, None)
             self._free(slot)
-
-    def ended(self, slot: Slot) -> None:
-        """The environment died while no invocation was in it. (Those that are in it will `discard` it.)"""
-        if not slot.running:
-            self._close(slot)
 
     def discard(self, slot: Slot) -> None:
         """The invocation is over, and so is the environment. Idempotent."""
