@@ -148,7 +148,8 @@ def test_an_internal_one_lives_in_the_runtime_and_gets_time_to_end(tier: str, tm
     config = extended(tmp_path, init=INTERNAL)
     text = (
         'my ($s, $b) = receive($main::own); respond(qq("$s ) . ($b =~ /"eventType":"(\\w+)"/)[0] . qq(")); '
-        'send_to($main::own, "GET", "/2020-01-01/extension/event/next", "", "Lambda-Extension-Identifier: $main::inside");'
+        'send_to($main::own, "GET", "/2020-01-01/extension/event/next", "", '
+        '"Lambda-Extension-Identifier: $main::inside");'
     )
     outcomes, lines = run(tier, config, text, text)
     assert [outcome.payload for outcome in outcomes] == [b'"200 INVOKE"', b'"200 INVOKE"']

@@ -101,7 +101,10 @@ def _answer(reply: Reply, status: int, message: str, error_type: str) -> None:
 class Subscriber:
     """One subscription's events on their way. A task of its own sends them."""
 
-    def __init__(self, wanted: Subscription, dial: Dial, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, wanted: Subscription, dial: Dial, clock: Callable[[], float], first_pause: float = FIRST_PAUSE
+    ) -> None:
+        self._first_pause = first_pause
         self._wanted = wanted
         self._dial = dial
         self._clock = clock
@@ -181,7 +184,7 @@ class Subscriber:
                 return
             except (OSError, EOFError, ValueError):
                 self._hang_up()
-            await asyncio.sleep(FIRST_PAUSE * 2**attempt)
+            await asyncio.sleep(self._first_pause * 2**attempt)
         self._dropped[0] += len(batch)
         self._dropped[1] += sum(map(len, batch))
 
