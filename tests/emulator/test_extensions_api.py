@@ -87,6 +87,14 @@ def test_an_external_extension_registers_waits_and_is_invoked() -> None:
     assert answer(last) == (200, {"eventType": "SHUTDOWN", "deadlineMs": 5, "shutdownReason": "timeout"})
 
 
+def test_the_end_is_told_to_who_asks_later_too() -> None:
+    api = Api("agent")
+    api.register("agent", "SHUTDOWN")
+    api.extensions.shut_down(5, Reason.SPINDOWN)
+    waiting = api.call("GET", "event/next", id=api.id)
+    assert answer(waiting)[1]["shutdownReason"] == "spindown"
+
+
 def test_the_account_is_told_to_those_who_accept_it() -> None:
     assert Api("a").register("a", Lambda_Extension_Accept_Feature="accountId")[1]["accountId"] == "000000000000"
 

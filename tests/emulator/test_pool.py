@@ -6,7 +6,6 @@ import asyncio
 
 import pytest
 
-from fnroll.emulator import pool as module
 from fnroll.emulator.policy import Account, Key
 from fnroll.emulator.slots import Slot
 from fnroll.errors import EmulatorError, InvocationThrottled
@@ -180,9 +179,9 @@ def test_one_that_dies_on_its_way_to_who_waits_costs_him_nothing_but_the_time() 
     run(main())
 
 
-def test_one_that_will_not_be_closed_keeps_its_room_for_a_while_only(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_will_not_be_closed_keeps_its_room_for_a_while_only() -> None:
     async def main() -> None:
-        one = pool(maximum=1)
+        one = pool(maximum=1, patience=0.01)
         slot = await started(one, A)
         fake(slot).stuck = asyncio.Event()
         one.discard(slot)
@@ -190,7 +189,6 @@ def test_one_that_will_not_be_closed_keeps_its_room_for_a_while_only(monkeypatch
         fake(slot).stuck.set()
         await one.close()
 
-    monkeypatch.setattr(module, "PATIENCE", 0.01)
     run(main())
 
 

@@ -143,6 +143,7 @@ class Extensions:
         self._about = about
         self._hooks = hooks
         self._all = [Extension(name, external=True) for name in external]
+        self._last: Mapping[str, Any] | None = None
         self.open = True
         """Whether internal extensions may register: until the runtime first asks for an event."""
 
@@ -182,9 +183,9 @@ class Extensions:
         self._send("INVOKE", {**event, "invokedFunctionArn": arn, "tracing": tracing})
 
     def shut_down(self, deadline_ms: int, reason: Reason) -> None:
-        """SHUTDOWN to those who asked for it and wait."""
-        event = {"eventType": "SHUTDOWN", "deadlineMs": deadline_ms, "shutdownReason": reason.value}
-        self._send("SHUTDOWN", event)
+        """SHUTDOWN to those who asked for it: to who waits now, and to the others when they next ask."""
+        self._last = {"eventType": "SHUTDOWN", "deadlineMs": deadline_ms, "shutdownReason": reason.value}
+        self._send("SHUTDOWN", self._last)
 
     def exited(self, extension: Extension) -> None:
         extension.state = State.EXITED
@@ -265,6 +266,8 @@ class Extensions:
         extension = self.identified(request, reply)
         if extension is not None and self._advance(extension, Event.NEXT, reply):
             extension.waiting = reply
+            if self._last is not None:
+                self._send("SHUTDOWN", self._last)
             self._hooks.changed()
 
     def _init_error(self, request: Request, reply: Reply) -> None:

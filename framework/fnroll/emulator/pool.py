@@ -42,9 +42,11 @@ class Pool:
         *,
         account: Account | None = None,
         lost: Callable[[Slot], None] | None = None,
+        patience: float = PATIENCE,
     ) -> None:
         self.maximum = maximum
         self._now = now
+        self._patience = patience
         self._scaling = Scaling(account or Account())
         self._lost = lost or (lambda _: None)
         self._current: dict[tuple[str, str], Shelf] = {}  # by ARN and version
@@ -316,7 +318,7 @@ class Pool:
             self._close(slot, shelf)
 
     async def _finish(self, slot: Slot, environment: Environment) -> None:
-        patience = asyncio.get_running_loop().call_later(PATIENCE, self._gone, slot)
+        patience = asyncio.get_running_loop().call_later(self._patience, self._gone, slot)
         try:
             await environment.close()
         finally:
@@ -387,6 +389,6 @@ class Pool:
 
     async def _closed_so_far(self) -> None:
         if self._closing:
-            _, wedged = await asyncio.wait(tuple(self._closing), timeout=2 * PATIENCE)
+            _, wedged = await asyncio.wait(tuple(self._closing), timeout=2 * self._patience)
             for task in wedged:
                 task.cancel()
