@@ -174,6 +174,9 @@ def normalised(log: str, request_id: str) -> list[str]:
 
 
 def expected_log(call: Call, log: Any, config: FunctionConfig, cold: bool, language: str) -> list[Any]:
+    """In the JSON format `log` is all of it."""
+    if config.log_format == "JSON":
+        return list(log)
     figures = "Duration: N ms\tBilled Duration: N ms\tMemory Size: N MB\tMax Memory Used: N MB\t"
     return [
         *chosen(call.init_log, language),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from scenarios import answers, endings, entrypoints, environment, errors, init, runtime_api
+from scenarios import answers, endings, entrypoints, environment, errors, extensions, init, json_logs, runtime_api
 from scenarios.languages import Built, Missing, build
 from scenarios.running import Stage
 from scenarios.vocabulary import ALL, Scenario
@@ -19,6 +19,8 @@ TABLE: tuple[Scenario, ...] = (
     *entrypoints.TABLE,
     *environment.TABLE,
     *runtime_api.TABLE,
+    *extensions.TABLE,
+    *json_logs.TABLE,
 )
 
 

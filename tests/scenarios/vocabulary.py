@@ -65,12 +65,15 @@ class Between:
 
 @dataclass(frozen=True, slots=True)
 class Json:
-    """A payload that is this value, however it is written."""
+    """A payload or a line that is this value, however it is written."""
 
     value: object
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, str) and bool(self.value == json.loads(other))
+        try:
+            return isinstance(other, str) and bool(self.value == json.loads(other))
+        except ValueError:
+            return False
 
     __hash__ = None  # type: ignore[assignment]
 
