@@ -21,6 +21,8 @@ from typing import Final
 
 
 class Phase(Enum):
+    __hash__ = object.__hash__  # Enum's own is Python code, and these are looked up in every invocation
+
     NEW = "New"
     INIT = "Init"
     IDLE = "Idle"
@@ -32,6 +34,8 @@ class Phase(Enum):
 
 
 class Happening(Enum):
+    __hash__ = object.__hash__  # Enum's own is Python code, and these are looked up in every invocation
+
     START = "start"
     INVOKE = "invoke"
     READY = "ready"
@@ -44,6 +48,8 @@ class Happening(Enum):
 
 class Action(Enum):
     """What environment.py does; each is a method of it."""
+
+    __hash__ = object.__hash__  # Enum's own is Python code, and these are looked up in every invocation
 
     LAUNCH = "launch"
     OPEN = "open"

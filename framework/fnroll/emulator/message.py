@@ -53,11 +53,13 @@ def head(status: int, headers: Headers, length: int | None) -> bytes:
     Header values are sent as Latin-1, a value that does not fit as UTF-8; line ends in them become spaces, so that no
     value can begin a header of its own.
     """
-    lines = [f"HTTP/1.1 {status} {_PHRASES.get(status, 'Unknown')}"]
-    lines += [f"{name}: {value}".translate(_ONE_LINE) for name, value in headers]
+    lines = [f"{name}: {value}" for name, value in headers]
+    given = "".join(lines)
+    if "\n" in given or "\r" in given:
+        lines = [line.translate(_ONE_LINE) for line in lines]
     if length is not None:
         lines.append(f"Content-Length: {length}")
-    text = "\r\n".join(lines) + "\r\n\r\n"
+    text = "\r\n".join((f"HTTP/1.1 {status} {_PHRASES.get(status, 'Unknown')}", *lines, "", ""))
     try:
         return text.encode("latin-1")
     except UnicodeEncodeError:

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from fnroll.emulator.api import MAX_RESPONSE
 from fnroll.emulator.faults import clean_error_type, posted_error, response_too_large
 from fnroll.emulator.states import Event, Refused, State, after
-from fnroll.emulator.wire import Handler, Headers, HttpServer, Reply, Request
+from fnroll.emulator.wire import Handler, Headers, HttpServer, Reply, Request, head
 
 JSON: Final = [("Content-Type", "application/json")]
 TEXT: Final = [("Content-Type", "text/plain; charset=utf-8")]
@@ -215,9 +215,12 @@ def _refuse(reply: Reply, status: int, error_type: str, message: str) -> None:
     reply.send(status, JSON, body.encode())
 
 
+_ACCEPTED_WHOLE: Final = head(202, JSON, len(ACCEPTED)) + ACCEPTED
+
+
 def _receipt(reply: Reply, too_large: bool) -> None:
     if too_large:
         text = f"Exceeded maximum allowed payload size ({MAX_RESPONSE} bytes)."
         _refuse(reply, 413, "RequestEntityTooLarge", text)
     else:
-        reply.send(202, JSON, ACCEPTED)
+        reply.send_whole(_ACCEPTED_WHOLE)

@@ -12,6 +12,8 @@ from fnroll.emulator.policy import Key, Stake
 
 
 class Phase(Enum):
+    __hash__ = object.__hash__  # Enum's own is Python code, and these are looked up in every invocation
+
     BUSY = auto()
     SETTLING = auto()
     IDLE = auto()

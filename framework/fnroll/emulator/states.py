@@ -25,6 +25,8 @@ from typing import Final
 class State(Enum):
     """Where the runtime is; the value is Lambda's name for it."""
 
+    __hash__ = object.__hash__  # Enum's own is Python code, and these are looked up in every invocation
+
     STARTED = "Started"
     INIT_ERROR = "InitError"
     READY = "Ready"
@@ -36,6 +38,8 @@ class State(Enum):
 
 class Event(Enum):
     """What may happen: the runtime's four calls, and the platform's two deeds."""
+
+    __hash__ = object.__hash__  # Enum's own is Python code, and these are looked up in every invocation
 
     NEXT = "next"
     DELIVER = "deliver"

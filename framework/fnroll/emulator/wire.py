@@ -82,6 +82,16 @@ class Reply:
         self._connection.answered(self, data, keep)
 
 
+    def send_whole(self, answer: bytes) -> None:
+        """As `send`, with an answer that is bytes already: head and body, Content-Length among them."""
+        if self.sent:
+            raise RuntimeError("an answer was already sent for this request")
+        if not self._keep_alive:
+            answer = answer.replace(b"\r\n", b"\r\nConnection: close\r\n", 1)
+        self.sent = True
+        self._connection.answered(self, answer, self._keep_alive)
+
+
 class HttpConnection(asyncio.Protocol):
     """One client connection.
 
