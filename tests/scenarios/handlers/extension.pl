@@ -26,6 +26,8 @@ sub call {
     return ($status, $head, $said);
 }
 
+sub pause { select undef, undef, undef, $_[0] }
+
 sub say_line { print "$name: $_[0]\n" }
 
 if ($does eq 'exit') { exit 3 }
@@ -46,7 +48,7 @@ my ($id) = $head =~ /Lambda-Extension-Identifier: (\S+)/i;
 say_line($said) if $does eq 'names';
 my @known = ("Lambda-Extension-Identifier: $id");
 my $kind = 'Lambda-Extension-Function-Error-Type: Extension.NoLuck';
-if ($does eq 'init error') { call('POST', 'init/error', '{}', @known, $kind); sleep 60 }
+if ($does eq 'init error') { call('POST', 'init/error', '{}', @known, $kind); pause(0.2); exit 1 }
 
 while (1) {
     ($status, undef, $said) = call('GET', 'event/next', '', @known);
@@ -54,6 +56,6 @@ while (1) {
     say_line($event->{eventType} . ($event->{shutdownReason} ? " $event->{shutdownReason}" : ''));
     exit 0 if $event->{eventType} eq 'SHUTDOWN';
     exit 4 if $does eq 'crash';
-    if ($does eq 'exit error') { call('POST', 'exit/error', '{}', @known, $kind); sleep 60 }
-    select undef, undef, undef, 1 if $does eq 'slow';
+    if ($does eq 'exit error') { call('POST', 'exit/error', '{}', @known, $kind); pause(0.2); exit 1 }
+    pause(1) if $does eq 'slow';
 }
