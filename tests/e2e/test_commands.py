@@ -42,13 +42,6 @@ def test_archive_writes_the_same_bytes_twice(fn: Fn, hello: Path) -> None:
     assert fn("archive", "--list", cwd=hello).stdout.split()[1:] == ["handler.pl"]
 
 
-def test_doctor_names_each_tier_and_what_it_lacks(fn: Fn) -> None:
-    tiers = {row["tier"]: row for row in json.loads(fn("doctor", "--output", "json").stdout)}
-    assert tiers.keys() == {"linux", "process"}
-    assert "memory limit" in [gap["what"] for gap in tiers["process"]["missing"]]
-    assert all(gap["why"] for row in tiers.values() for gap in row["missing"])
-
-
 def test_runtimes_of_the_project_stand_beside_ours(fn: Fn, hello: Path) -> None:
     assert [row["name"] for row in json.loads(fn("runtime", "list", "--output", "json", cwd=hello).stdout)] == ["perl"]
 
