@@ -17,7 +17,30 @@ def state(before: str, after: str) -> str:
 WRONG_ID = refusal(400, "InvalidRequestID", "Invalid request ID")
 SENT = "RuntimeResponseSentState"
 
+HEADERS = {
+    "Lambda-Runtime-Aws-Request-Id": "ID",
+    "Lambda-Runtime-Deadline-Ms": Like(r"\d{13}"),
+    "Lambda-Runtime-Invoked-Function-Arn": Like(r"arn:aws:lambda:us-east-1:123456789012:function:scenario-\d+-native"),
+    "Content-Type": "application/json",
+    "Lambda-Runtime-Trace-Id": None,
+    "Lambda-Runtime-Client-Context": None,
+    "Lambda-Runtime-Cognito-Identity": None,
+    "Lambda-Runtime-Aws-Tenant-Id": None,
+}
+"""What is empty has no header."""
+
 TABLE: tuple[Scenario, ...] = (
+    scenario(
+        "the headers of an event",
+        notes(list(HEADERS.values()), *(f"header {name}" for name in HEADERS)),
+        languages=NATIVE,
+    ),
+    scenario(
+        "each attempt has an id of its own",
+        notes([Like("[0-9a-f-]{36}")], "header Lambda-Runtime-Invocation-Id"),
+        languages=NATIVE,
+        pending={"native": "Lambda-Runtime-Invocation-Id, which AWS's clients send back, is not sent"},
+    ),
     scenario("ping", notes(["200 pong"], request("GET", "/ping"))),
     scenario(
         "asks for the event twice",

@@ -287,6 +287,12 @@ static void do_env(const char *rest, size_t size) {
     value ? note_text(value, strlen(value)) : note("null", 4);
 }
 
+static void do_header(const char *rest, size_t size) {
+    const char *value = header(rest);
+    (void)size;
+    *value ? note_text(value, strlen(value)) : note("null", 4);
+}
+
 static void do_grow(const char *rest, size_t size) {
     size_t bytes = strtoul(rest, NULL, 10) << 20;
     volatile char *taken = malloc(bytes);
@@ -389,7 +395,8 @@ static const struct {
     {"raise", do_raise}, {"exit", do_exit}, {"signal", do_signal}, {"segfault", do_segfault}, {"abort", do_abort},
     {"exec", do_exec}, {"sleep", do_sleep}, {"spin", do_spin}, {"ignore", do_ignore}, {"count", do_count},
     {"sh", do_sh}, {"start", do_start}, {"env", do_env}, {"grow", do_grow}, {"thread", do_thread},
-    {"pause", do_pause}, {"http", do_http}, {"context", do_context}, {"quit", do_quit},
+    {"pause", do_pause}, {"http", do_http}, {"context", do_context}, {"header", do_header},
+    {"quit", do_quit},
 };
 
 /* False: the steps that are left are skipped. */
