@@ -29,6 +29,7 @@ from fnroll.emulator.api import (
     Status,
 )
 from fnroll.emulator.environment import ExecutionEnvironment, Owner
+from fnroll.emulator.gate import Gate
 from fnroll.emulator.machine import environments_that_fit
 from fnroll.emulator.output import Journal
 from fnroll.emulator.policy import MAX_ENVIRONMENTS, Account, Key, Ledger
@@ -82,6 +83,7 @@ class Emulator:
         self._limits = limits
         self._ledger = Ledger(account)
         self._pool = Pool(max_environments, idle_seconds, time.monotonic, account=account, lost=self._lost)
+        self._gate = Gate()
         self._provisioner = Provisioner(self._pool, self._ledger, self._start_provisioned)
 
     @classmethod
@@ -150,8 +152,7 @@ class Emulator:
         environment = slot.environment
         try:
             if environment is None:
-                environment = slot.environment = self._environment(config, slot, self._init_timeout)
-                await environment.start()
+                environment = await self._start(config, slot, self._init_timeout)
                 pool.opened(slot)
             assert isinstance(environment, ExecutionEnvironment)
             outcome = await environment.invoke(invocation)
@@ -166,6 +167,16 @@ class Emulator:
         else:
             pool.release(slot, waiting=environment.waiting)
         return outcome
+
+    async def _start(self, config: FunctionConfig, slot: Slot, init_timeout: float) -> ExecutionEnvironment:
+        """A new environment in the slot, after its init."""
+        environment = slot.environment = self._environment(config, slot, init_timeout)
+        turn = await self._gate.enter(slot.key)
+        try:
+            await environment.start()
+        finally:
+            turn.leave()
+        return environment
 
     def _environment(self, config: FunctionConfig, slot: Slot, init_timeout: float) -> ExecutionEnvironment:
         if not self._limits:
@@ -197,10 +208,8 @@ class Emulator:
 
     async def _start_provisioned(self, config: FunctionConfig, slot: Slot) -> bool:
         limit = max(self._init_timeout, PROVISIONED_INIT_TIMEOUT, float(config.timeout))
-        environment = self._environment(replace(config, initialization="provisioned-concurrency"), slot, limit)
-        slot.environment = environment
-        await environment.start()
-        return environment.initialised
+        config = replace(config, initialization="provisioned-concurrency")
+        return (await self._start(config, slot, limit)).initialised
 
     def _lost(self, slot: Slot) -> None:
         self._provisioner.lost(slot)
@@ -215,6 +224,7 @@ class Emulator:
 
     async def close(self) -> None:
         """End everything; invocations under way raise EmulatorError. Idempotent."""
+        self._gate.close()
         await self._provisioner.close()
         await self._pool.close()
         if self._owns_host:

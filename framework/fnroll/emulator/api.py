@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from fnroll.sandbox.api import Network
 
@@ -69,6 +69,20 @@ class Invocation:
     client_context: str | None = None
     """JSON text, base64 already undone."""
     trace_id: str | None = None
+    cognito_identity: str | None = None
+    """JSON: cognitoIdentityId and cognitoIdentityPoolId."""
+    tenant_id: str | None = None
+    stream: ResponseStream | None = None
+    """Gets a response that the runtime streams as it comes; the outcome's payload is empty then, but for an error.
+    Without one, and for a runtime that does not stream, the response is collected."""
+
+
+class ResponseStream(Protocol):
+    """Where a streamed response goes. Called from the event loop."""
+
+    def begin(self, content_type: str) -> None: ...
+
+    def chunk(self, data: bytes) -> None: ...
 
 
 Status = Literal["success", "error", "timeout"]

@@ -443,4 +443,7 @@ def _delivery(invocation: Invocation, deadline: float) -> Delivery:
         invocation.payload or b"{}",
         invocation.trace_id,
         invocation.client_context,
+        invocation.cognito_identity,
+        invocation.tenant_id,
+        invocation.stream,
     )

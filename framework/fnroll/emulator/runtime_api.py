@@ -12,13 +12,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from fnroll.emulator.api import MAX_RESPONSE
+from fnroll.emulator import streaming
+from fnroll.emulator.api import MAX_RESPONSE, ResponseStream
 from fnroll.emulator.faults import clean_error_type, posted_error, response_too_large
 from fnroll.emulator.states import Event, Refused, State, after
-from fnroll.emulator.wire import Handler, Headers, HttpServer, Reply, Request, head
+from fnroll.emulator.wire import Handler, Headers, HttpServer, Reply, Request, Sink, head
 
 JSON: Final = [("Content-Type", "application/json")]
 TEXT: Final = [("Content-Type", "text/plain; charset=utf-8")]
+MAX_HEAD: Final = 1536 * 1024
+"""AWS's Python client sends an error cause of up to 1 MiB as a header; the platform crops it."""
+
 ACCEPTED: Final = b'{"status":"OK"}\n'
 
 
@@ -32,6 +36,9 @@ class Delivery:
     payload: bytes
     trace_id: str | None = None
     client_context: str | None = None
+    cognito_identity: str | None = None
+    tenant_id: str | None = None
+    stream: ResponseStream | None = None
 
     def headers(self) -> Headers:
         fields = (
@@ -40,6 +47,8 @@ class Delivery:
             ("Lambda-Runtime-Invoked-Function-Arn", self.arn),
             ("Lambda-Runtime-Trace-Id", self.trace_id),
             ("Lambda-Runtime-Client-Context", self.client_context),
+            ("Lambda-Runtime-Cognito-Identity", self.cognito_identity),
+            ("Lambda-Runtime-Aws-Tenant-Id", self.tenant_id),
         )
         # UTF-8 on the wire, whatever HTTP says about Latin-1: a client context is JSON.
         given = [(name, value.encode().decode("latin-1")) for name, value in fields if value]
@@ -94,7 +103,13 @@ class RuntimeApi:
         """`others` gets the requests of other APIs on the same address."""
         self._hooks = hooks
         self._others = others
-        self._server = HttpServer(self._handle, max_body=MAX_RESPONSE, too_large=self._handle_too_large)
+        self._server = HttpServer(
+            self._handle,
+            max_body=MAX_RESPONSE,
+            too_large=self._handle_too_large,
+            streamer=self._stream,
+            max_head=MAX_HEAD,
+        )
         self._waiting: list[Reply] = []
         self._current: Delivery | None = None
         self.state = State.STARTED
@@ -143,6 +158,17 @@ class RuntimeApi:
             reply.send(405, [("Allow", method)])
         else:
             act(self, _Call(request, reply, request_id, too_large))
+
+    def _stream(self, request: Request, reply: Reply) -> Sink | None:
+        """A response that is streamed to who wants it so goes there chunk by chunk, if it may be given at all."""
+        current = self._current
+        if current is None or request.header("lambda-runtime-function-response-mode") != "streaming":
+            return None
+        if request.method != "POST" or request.path != f"{_INVOCATION}{current.request_id}/response":
+            return None
+        if not self._advance(Event.RESPONSE, reply):
+            return _Refused()
+        return _Stream(current.stream, request, lambda answer: self._take(reply, answer))
 
     def _ping(self, call: _Call) -> None:
         call.reply.send(200, TEXT, b"pong")
@@ -198,6 +224,47 @@ class RuntimeApi:
             _refuse(reply, 403, "InvalidStateTransition", str(refusal))
             return False
         return True
+
+
+class _Refused:
+    """The body of an answer that was refused already."""
+
+    def data(self, chunk: bytes) -> None: ...
+
+    def end(self, trailers: Headers) -> None: ...
+
+    def lost(self) -> None: ...
+
+
+class _Stream:
+    """The body of a streamed response. Half a response, whose connection is lost, is no answer."""
+
+    def __init__(self, to: ResponseStream | None, request: Request, done: Callable[[Answer], None]) -> None:
+        self._to = to
+        self._done = done
+        self._chunks: list[bytes] = []
+        self._size = 0
+        self._limit = MAX_RESPONSE if to is None else streaming.MAX_STREAM
+        if to is not None:
+            to.begin(request.header("content-type") or "application/octet-stream")
+
+    def data(self, chunk: bytes) -> None:
+        self._size += len(chunk)
+        if self._size > self._limit:
+            self._chunks.clear()
+        elif self._to is not None:
+            self._to.chunk(chunk)
+        else:
+            self._chunks.append(chunk)
+
+    def end(self, trailers: Headers) -> None:
+        failed = streaming.error_of(trailers)
+        if failed is not None:
+            self._done(Answer(failed[1], clean_error_type(failed[0])))
+        else:
+            self._done(Answer(b"".join(self._chunks), too_large=self._size > self._limit))
+
+    def lost(self) -> None: ...
 
 
 _INVOCATION: Final = "/2018-06-01/runtime/invocation/"

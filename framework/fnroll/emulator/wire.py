@@ -17,13 +17,13 @@ import select
 import socket
 from collections import deque
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import httptools
 
 from fnroll.emulator.message import Headers, Request, head, origin_form
 
-__all__ = ["Handler", "Headers", "HttpServer", "Reply", "Request", "head"]
+__all__ = ["Handler", "Headers", "HttpServer", "Reply", "Request", "Sink", "head"]
 
 MAX_HEAD = 64 * 1024
 """Bytes of a request line and its headers; a larger head ends the connection with 431."""
@@ -36,6 +36,23 @@ _GONE = getattr(select, "POLLRDHUP", 0) or getattr(select, "POLLIN", 0)
 
 
 Handler = Callable[[Request, "Reply"], None]
+
+
+class Sink(Protocol):
+    """Takes a request's body as it comes."""
+
+    def data(self, chunk: bytes) -> None: ...
+
+    def end(self, trailers: Headers) -> None:
+        """The body is whole. Trailer names are lower case."""
+
+    def lost(self) -> None:
+        """The client has gone away before its end."""
+
+
+Streamer = Callable[[Request, "Reply"], Sink | None]
+"""Asked when the headers of a chunked request are there, whose body is empty then: a sink for the body, or None for
+the handler."""
 
 
 class Reply:
@@ -59,6 +76,11 @@ class Reply:
         """Whether the client has gone away, asked of the kernel: true before the event loop has heard of it."""
         return self._connection.hung_up()
 
+    @property
+    def keeps_alive(self) -> bool:
+        """Whether the client may send another request on this connection."""
+        return self._keep_alive
+
     def on_lost(self, callback: Callable[[], None]) -> None:
         """Call `callback` if the client goes away before the answer is sent."""
         self._on_lost = callback
@@ -81,7 +103,6 @@ class Reply:
             data += body
         self._connection.answered(self, data, keep)
 
-
     def send_whole(self, answer: bytes) -> None:
         """As `send`, with an answer that is bytes already: head and body, Content-Length among them."""
         if self.sent:
@@ -100,13 +121,27 @@ class HttpConnection(asyncio.Protocol):
     """
 
     def __init__(
-        self, handler: Handler, max_body: int, too_large: Handler | None, on_close: Callable[[HttpConnection], None]
+        self,
+        handler: Handler,
+        max_body: int,
+        too_large: Handler | None,
+        on_close: Callable[[HttpConnection], None],
+        *,
+        streamer: Streamer | None = None,
+        max_head: int = MAX_HEAD,
     ) -> None:
         self._handler = handler
+        self._streamer = streamer
+        self._max_head = max_head
+        self._sink: Sink | None = None
+        self._streamed: Reply | None = None
+        self._trailers: list[tuple[str, str]] = []
         self._max_body = max_body
         self._too_large = too_large
         self._on_close = on_close
         self.transport: asyncio.Transport | None = None
+        self.refused = False
+        """Whether the server has been closed before this connection was made."""
         self._owed: deque[Reply] = deque()
         self._finished: dict[Reply, tuple[bytes, bool]] = {}
         self._parser: Any = httptools.HttpRequestParser(self)
@@ -135,6 +170,9 @@ class HttpConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass
+        if self.refused:
+            self.transport.abort()
+            return
         sock = transport.get_extra_info("socket")
         if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -198,6 +236,9 @@ class HttpConnection(asyncio.Protocol):
         self.transport = None
         if self._leaving is not None:
             self._leaving.cancel()
+        if self._sink is not None:
+            self._sink.lost()
+            self._sink = None
         for reply in self._owed:
             reply.connection_lost()
         self._owed.clear()
@@ -254,19 +295,25 @@ class HttpConnection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._count_head(len(name) + len(value) + 4)
-        if not self._in_body:  # what comes after a chunked body is a trailer, and never a header
-            self._headers.append((name.decode("latin-1").lower(), value.decode("latin-1")))
+        # What comes after a chunked body is a trailer, and never a header.
+        fields = self._trailers if self._in_body else self._headers
+        fields.append((name.decode("latin-1").lower(), value.decode("latin-1")))
 
     def _count_head(self, size: int) -> None:
         self._head_size += size
-        if self._head_size > MAX_HEAD:
+        if self._head_size > self._max_head:
             raise _HeadTooLarge
 
     def on_headers_complete(self) -> None:
         self._in_body = True
-        if any(name == "expect" and value.lower() == "100-continue" for name, value in self._headers):
-            self._continue = True
-            self._may_continue()
+        self._trailers = []
+        for name, value in self._headers:
+            if name == "expect" and value.lower() == "100-continue":
+                self._continue = True
+                self._may_continue()
+            elif name == "transfer-encoding" and self._streamer is not None and not self._last:
+                self._streamed = self._reply(b"")
+                self._sink = self._streamer(self._streamed.request, self._streamed)
 
     def _may_continue(self) -> None:
         if self._continue and not self._owed and not self._last and self.transport is not None:
@@ -276,6 +323,9 @@ class HttpConnection(asyncio.Protocol):
     def on_body(self, body: bytes) -> None:
         # Past the limit the body is counted but not kept: the client gets Lambda's answer, not a reset connection.
         self._continue = False
+        if self._sink is not None:
+            self._sink.data(body)
+            return
         self._size += len(body)
         if self._size <= self._max_body:
             self._chunks.append(body)
@@ -291,11 +341,12 @@ class HttpConnection(asyncio.Protocol):
             if method == "CONNECT":
                 self._refuse(400, b"this is no proxy")
             return  # httptools stops here without a body; see _ignore_upgrade
-        body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
-        request = Request(method, origin_form(self._target.decode("latin-1")), self._headers, body)
-        keep_alive = self._parser.should_keep_alive() and self._parser.get_http_version() != "1.0"
-        reply = Reply(self, request, keep_alive)
-        self._last = not keep_alive
+        if self._sink is not None and self._streamed is not None:
+            self._end_stream(self._sink, self._streamed)
+            return
+        reply = self._reply(self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks))
+        request = reply.request
+        self._last = not reply.keeps_alive
         self._owed.append(reply)
         try:
             if self._size <= self._max_body:
@@ -307,11 +358,31 @@ class HttpConnection(asyncio.Protocol):
         except Exception as error:
             self._failed(reply, error)
 
+    def _reply(self, body: bytes) -> Reply:
+        method = self._parser.get_method().decode("ascii")
+        request = Request(method, origin_form(self._target.decode("latin-1")), self._headers, body)
+        keep_alive = self._parser.should_keep_alive() and self._parser.get_http_version() != "1.0"
+        return Reply(self, request, keep_alive)
+
+    def _end_stream(self, sink: Sink, reply: Reply) -> None:
+        """The answer may have been given before the body's end; it goes out now, in its turn."""
+        self._sink = self._streamed = None
+        self._last = not reply.keeps_alive
+        self._owed.append(reply)
+        try:
+            sink.end(self._trailers)
+        except Exception as error:
+            self._failed(reply, error)
+        self._write_finished()
+
     # the handlers' side
 
     def answered(self, reply: Reply, data: bytes, keep: bool) -> None:
         """Write answers in request order: a later one waits here until the earlier ones are out."""
         self._finished[reply] = (data, keep)
+        self._write_finished()
+
+    def _write_finished(self) -> None:
         while self._owed and self._owed[0] in self._finished:
             data, keep = self._finished.pop(self._owed.popleft())
             if self.transport is None:
@@ -348,16 +419,35 @@ class _HeadTooLarge(Exception):
 class HttpServer:
     """A listening socket whose connections all call one handler. Owned by the event loop that started it."""
 
-    def __init__(self, handler: Handler, *, max_body: int, too_large: Handler | None = None) -> None:
+    def __init__(
+        self,
+        handler: Handler,
+        *,
+        max_body: int,
+        too_large: Handler | None = None,
+        streamer: Streamer | None = None,
+        max_head: int = MAX_HEAD,
+    ) -> None:
         self._handler = handler
+        self._streamer = streamer
+        self._max_head = max_head
+        self._closed = False
         self._max_body = max_body
         self._too_large = too_large
         self._server: asyncio.Server | None = None
         self._connections: set[HttpConnection] = set()
 
     def _make(self) -> HttpConnection:
-        connection = HttpConnection(self._handler, self._max_body, self._too_large, self._connections.discard)
+        connection = HttpConnection(
+            self._handler,
+            self._max_body,
+            self._too_large,
+            self._connections.discard,
+            streamer=self._streamer,
+            max_head=self._max_head,
+        )
         self._connections.add(connection)
+        connection.refused = self._closed
         return connection
 
     async def start(self, sock: socket.socket) -> None:
@@ -370,7 +460,9 @@ class HttpServer:
         if self._server is not None:
             self._server.close()
             self._server = None
+        self._closed = True
         for connection in list(self._connections):
+            connection.refused = True  # one that is accepted and not made yet is dropped when it is
             if connection.transport is not None:
                 connection.transport.abort()
         self._connections.clear()
