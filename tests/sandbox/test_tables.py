@@ -91,7 +91,7 @@ def test_lines_survive_the_channel(lines: list[list[str]]) -> None:
 
 @given(st.text(), st.lists(st.text()), st.dictionaries(st.text(), st.text()), st.integers(1, 10_240))
 def test_messages_survive_the_channel(path: str, argv: list[str], env: dict[str, str], size: int) -> None:
-    job = channel.Job(path, path, "none", path, size, size, size)
+    job = channel.Job(path, path, "none", path, size, size, size, path, size)
     ours, theirs = socket.socketpair()
     with ours, theirs:
         channel.send(ours, channel.encode(["sandbox", channel.packed(job), [argv, path, env]]))  # type: ignore[arg-type]

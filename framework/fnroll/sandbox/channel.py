@@ -37,13 +37,23 @@ class Job:
     """One sandbox to make, as plain values.
 
     `task` and `opt` are host paths ("" for none). `tmp` is the directory to delete afterwards in the tiers without
-    namespaces; `scratch` the key of a /tmp that outlives the sandbox (0: none), `memory_mb` 0 for no limits.
+    namespaces, `writable` what the program has there for /tmp, `port` the Runtime API's on 127.0.0.1 (0: it has an
+    address of its own). `scratch` is the key of a /tmp that outlives the sandbox (0: none); `memory_mb` 0: no limits.
     """
 
-    __slots__ = ("memory_mb", "network", "opt", "scratch", "task", "tmp", "tmp_mb")
+    __slots__ = ("memory_mb", "network", "opt", "port", "scratch", "task", "tmp", "tmp_mb", "writable")
 
     def __init__(
-        self, task: str, opt: str, network: str, tmp: str, tmp_mb: int, scratch: int = 0, memory_mb: int = 0
+        self,
+        task: str,
+        opt: str,
+        network: str,
+        tmp: str,
+        tmp_mb: int,
+        scratch: int = 0,
+        memory_mb: int = 0,
+        writable: str = "",
+        port: int = 0,
     ) -> None:
         self.task = task
         self.opt = opt
@@ -52,10 +62,13 @@ class Job:
         self.tmp_mb = tmp_mb
         self.scratch = scratch
         self.memory_mb = memory_mb
+        self.writable = writable
+        self.port = port
 
 
 def packed(job: Job) -> list[object]:
-    return [getattr(job, name) for name in ("task", "opt", "network", "tmp", "tmp_mb", "scratch", "memory_mb")]
+    names = ("task", "opt", "network", "tmp", "tmp_mb", "scratch", "memory_mb", "writable", "port")
+    return [getattr(job, name) for name in names]
 
 
 def unpacked(values: list[Any]) -> Job:

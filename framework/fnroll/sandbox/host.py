@@ -229,6 +229,8 @@ class Host:
             tmp_mb=spec.tmp_mb,
             scratch=spec.scratch.key if isinstance(spec.scratch, MountedScratch) else 0,
             memory_mb=spec.memory_mb if spec.limits else 0,
+            writable=place.layout.tmp if place.own else "",
+            port=place.listener.getsockname()[1] if place.listener else 0,
         )
 
     async def close(self) -> None:

@@ -37,21 +37,24 @@ _SETUP_FAILED = 120
 
 
 class Entry:
-    """What the steps of one program share: argv, directory, environment, and its descriptors.
+    """What the steps of one program share: argv, directory, environment, its descriptors, and its sandbox's job.
 
     `tell` is the pipe that a failed step is told on; exec closes it.
     """
 
-    __slots__ = ("argv", "cwd", "env", "null", "output", "tell")
+    __slots__ = ("argv", "cwd", "env", "job", "null", "output", "tell")
 
-    def __init__(self, program: list[Any], output: int, tell: int, null: int) -> None:
+    def __init__(self, program: list[Any], output: int, tell: int, null: int, job: channel.Job) -> None:
         self.argv, self.cwd, self.env = program
         self.output = output
         self.tell = tell
         self.null = null
+        self.job = job
 
 
-def launcher(way_in: tuple[Step, ...], fork: Callable[[], int], null: int) -> Callable[[list[Any], int], int]:
+def launcher(
+    way_in: tuple[Step, ...], fork: Callable[[], int], null: int, job: channel.Job
+) -> Callable[[list[Any], int], int]:
     """What starts programs by a fork that takes the steps of `way_in`, the last of which is exec."""
 
     def launch(program: list[Any], output: int) -> int:
@@ -63,7 +66,7 @@ def launcher(way_in: tuple[Step, ...], fork: Callable[[], int], null: int) -> Ca
             os.close(tell)
             raise NotStarted(described("fork", error)) from None
         if pid == 0:
-            _walk(way_in, Entry(program, output, tell, null))
+            _walk(way_in, Entry(program, output, tell, null, job))
         os.close(tell)
         failure = b""
         while data := os.read(told, 4096):

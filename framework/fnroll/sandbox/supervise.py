@@ -100,7 +100,7 @@ class _Supervisor:
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         if sys.platform == "linux":
             syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
-        self._programs = Programs(life, steps.launcher(way, self._fork, null))
+        self._programs = Programs(life, steps.launcher(way, self._fork, null, job))
 
     def _fork(self) -> int:
         pid = os.fork()
