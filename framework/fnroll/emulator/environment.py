@@ -8,14 +8,14 @@ answer, so nothing of one invocation can reach into the next. Source of texts an
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import uuid4
 
 from fnroll.emulator import entrypoint, events, faults, lines
-from fnroll.emulator.api import FunctionConfig, Invocation, Outcome, Report, Status
+from fnroll.emulator.api import FunctionConfig, Invocation, Outcome, Status
+from fnroll.emulator.conclusion import InitFailure, report_of
 from fnroll.emulator.faults import Fault
 from fnroll.emulator.instance import Events, Instance, launch
 from fnroll.emulator.lifecycle import Action, Happening, Phase, Reason, after
@@ -36,24 +36,6 @@ class Owner:
     """Whom to tell. `ready`: it could take another event, some time after an answer."""
 
     ready: Callable[[], None]
-
-
-@dataclass(frozen=True, slots=True)
-class InitFailure:
-    """Why an init came to nothing: what the runtime posted, or what the platform saw, or both; neither: time was up."""
-
-    posted: InitError | None = None
-    fault: Fault | None = None
-
-    @property
-    def status(self) -> Status:
-        return "error" if self.posted or self.fault else "timeout"
-
-    @property
-    def error_type(self) -> str | None:
-        if self.posted is not None:
-            return self.posted.error_type
-        return (self.fault.reported or self.fault.type) if self.fault else None
 
 
 class ExecutionEnvironment:
@@ -189,9 +171,6 @@ class ExecutionEnvironment:
     def _launch(self, _: object) -> None:
         self._init = self._loop.create_future()
 
-    def _open(self, _: object) -> None:
-        self._settle_init(None)
-
     def _fail_init(self, detail: object) -> None:
         """`detail`: what the runtime posted, or how a program ended; time was up without either."""
         failure = detail if isinstance(detail, InitFailure) else InitFailure()
@@ -204,7 +183,7 @@ class ExecutionEnvironment:
         self._journal.tell(events.start(invocation.request_id, self.config.version, invocation.trace_id))
         left = max(self._until - self._loop.time(), 0.0) if self._late else float(self.config.timeout)
         self._deadline = self._loop.call_later(left, self._on_deadline)
-        self._instance.deliver(_delivery(invocation, self._clock() + left))
+        self._instance.deliver(Delivery.of(invocation, self._clock() + left))
 
     def _conclude(self, answer: Answer) -> None:
         if answer.too_large:
@@ -238,8 +217,8 @@ class ExecutionEnvironment:
     def _reset(self, _: object) -> None:
         """Between invocations: nobody waits for an outcome."""
         was_answered = self._deadline is not None
-        self._cancel_deadline()
         self._tear_down(Reason.FAILURE)
+        self._cancel_deadline()
         if was_answered:
             self._owner.ready()
 
@@ -376,25 +355,13 @@ class ExecutionEnvironment:
         self._measure()
         init_ms, self._init_ms = self._init_ms, None
         failed_ms, self._failed_ms = self._failed_ms, 0.0
-        report = Report(
-            duration_ms=round(duration_ms, 2),
-            billed_ms=lines.billed_ms(duration_ms, init_ms or failed_ms),
-            memory_mb=self.config.memory_mb,
-            max_memory_mb=self._used_mb(),
-            init_ms=None if init_ms is None else round(init_ms, 2),
-            status=status,
-            error_type=error_type,
-            platform_error=platform,
+        report = report_of(
+            self.config, duration_ms, init_ms, failed_ms, self._peak, status, error_type, platform=platform
         )
         self._journal.tell(events.runtime_done(self._request_id, status, error_type, duration_ms, len(payload)))
         self._journal.tell(events.report(self._request_id, report))
         function_error = None if status == "success" else "Unhandled"
         return Outcome(payload, function_error, self.config.version, report, self._journal.take())
-
-    def _used_mb(self) -> int:
-        """Never more than there is: what the kernel let pass for a moment is told as the limit."""
-        used = math.ceil(self._peak / (1 << 20))
-        return min(used, self.config.memory_mb) if self.config.limits else used
 
     def _measure(self) -> None:
         if self._instance is not None:
@@ -422,7 +389,7 @@ class ExecutionEnvironment:
 
 _ACTIONS: Final[Mapping[Action, Callable[[ExecutionEnvironment, Any], None]]] = {
     Action.LAUNCH: ExecutionEnvironment._launch,
-    Action.OPEN: ExecutionEnvironment._open,
+    Action.OPEN: lambda environment, _: environment._settle_init(None),
     Action.FAIL_INIT: ExecutionEnvironment._fail_init,
     Action.DELIVER: ExecutionEnvironment._deliver,
     Action.CONCLUDE: ExecutionEnvironment._conclude,
@@ -432,18 +399,3 @@ _ACTIONS: Final[Mapping[Action, Callable[[ExecutionEnvironment, Any], None]]] = 
     Action.RESET: ExecutionEnvironment._reset,
     Action.SHUT_DOWN: ExecutionEnvironment._shut_down,
 }
-
-
-def _delivery(invocation: Invocation, deadline: float) -> Delivery:
-    """The event as the runtime gets it; an empty one is `{}`. `deadline` in epoch seconds."""
-    return Delivery(
-        invocation.request_id,
-        int(deadline * 1000),
-        invocation.arn,
-        invocation.payload or b"{}",
-        invocation.trace_id,
-        invocation.client_context,
-        invocation.cognito_identity,
-        invocation.tenant_id,
-        invocation.stream,
-    )

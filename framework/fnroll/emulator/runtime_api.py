@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from fnroll.emulator import streaming
-from fnroll.emulator.api import MAX_RESPONSE, ResponseStream
+from fnroll.emulator.api import MAX_RESPONSE, Invocation, ResponseStream
 from fnroll.emulator.faults import clean_error_type, posted_error, response_too_large
 from fnroll.emulator.states import Event, Refused, State, after
 from fnroll.emulator.wire import Handler, Headers, HttpServer, Reply, Request, Sink, head
@@ -39,6 +39,21 @@ class Delivery:
     cognito_identity: str | None = None
     tenant_id: str | None = None
     stream: ResponseStream | None = None
+
+    @classmethod
+    def of(cls, invocation: Invocation, deadline: float) -> Delivery:
+        """The event as the runtime gets it; an empty one is `{}`. `deadline` in epoch seconds."""
+        return cls(
+            invocation.request_id,
+            int(deadline * 1000),
+            invocation.arn,
+            invocation.payload or b"{}",
+            invocation.trace_id,
+            invocation.client_context,
+            invocation.cognito_identity,
+            invocation.tenant_id,
+            invocation.stream,
+        )
 
     def headers(self) -> Headers:
         fields = (

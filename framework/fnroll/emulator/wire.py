@@ -17,10 +17,11 @@ import select
 import socket
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import httptools
 
+from fnroll.emulator.exchange import Handler, Reply, Sink, Streamer
 from fnroll.emulator.message import Headers, Request, head, origin_form
 
 __all__ = ["Handler", "Headers", "HttpServer", "Reply", "Request", "Sink", "head"]
@@ -33,84 +34,6 @@ LINGER = 2.0
 the connection, and the reset can overtake the answer."""
 
 _GONE = getattr(select, "POLLRDHUP", 0) or getattr(select, "POLLIN", 0)
-
-
-Handler = Callable[[Request, "Reply"], None]
-
-
-class Sink(Protocol):
-    """Takes a request's body as it comes."""
-
-    def data(self, chunk: bytes) -> None: ...
-
-    def end(self, trailers: Headers) -> None:
-        """The body is whole. Trailer names are lower case."""
-
-    def lost(self) -> None:
-        """The client has gone away before its end."""
-
-
-Streamer = Callable[[Request, "Reply"], Sink | None]
-"""Asked when the headers of a chunked request are there, whose body is empty then: a sink for the body, or None for
-the handler."""
-
-
-class Reply:
-    """The answer to one request; `send` may be called once, from the event loop's thread."""
-
-    __slots__ = ("_connection", "_keep_alive", "_on_lost", "request", "sent")
-
-    def __init__(self, connection: HttpConnection, request: Request, keep_alive: bool) -> None:
-        self._connection = connection
-        self._keep_alive = keep_alive
-        self._on_lost: Callable[[], None] | None = None
-        self.request = request
-        self.sent = False
-
-    @property
-    def lost(self) -> bool:
-        """Whether the client has gone away, so that nobody would read the answer."""
-        return self._connection.transport is None
-
-    def hung_up(self) -> bool:
-        """Whether the client has gone away, asked of the kernel: true before the event loop has heard of it."""
-        return self._connection.hung_up()
-
-    @property
-    def keeps_alive(self) -> bool:
-        """Whether the client may send another request on this connection."""
-        return self._keep_alive
-
-    def on_lost(self, callback: Callable[[], None]) -> None:
-        """Call `callback` if the client goes away before the answer is sent."""
-        self._on_lost = callback
-
-    def connection_lost(self) -> None:
-        if not self.sent and self._on_lost is not None:
-            self._on_lost()
-
-    def send(self, status: int, headers: Headers = (), body: bytes = b"", *, close: bool = False) -> None:
-        """Answer, in one write. 204 and 304 carry no Content-Length and no body. A lost client is no error."""
-        if self.sent:
-            raise RuntimeError("an answer was already sent for this request")
-        self.sent = True
-        keep = self._keep_alive and not close
-        if not keep:
-            headers = (*headers, ("Connection", "close"))
-        bodiless = status in (204, 304)
-        data = head(status, headers, None if bodiless else len(body))
-        if not bodiless and self.request.method != "HEAD":
-            data += body
-        self._connection.answered(self, data, keep)
-
-    def send_whole(self, answer: bytes) -> None:
-        """As `send`, with an answer that is bytes already: head and body, Content-Length among them."""
-        if self.sent:
-            raise RuntimeError("an answer was already sent for this request")
-        if not self._keep_alive:
-            answer = answer.replace(b"\r\n", b"\r\nConnection: close\r\n", 1)
-        self.sent = True
-        self._connection.answered(self, answer, self._keep_alive)
 
 
 class HttpConnection(asyncio.Protocol):
