@@ -27,8 +27,7 @@ from fnroll.sandbox.api import SandboxHost, Scratch
 LAST_WORDS: Final = 0.5
 """Seconds that a runtime has to end by itself, and to say why on its output, after it posted an init error."""
 
-Clock = Callable[[], float]
-"""Seconds since the epoch."""
+Clock = Callable[[], float]  # seconds since the epoch
 
 
 @dataclass(frozen=True, slots=True)
