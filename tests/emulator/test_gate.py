@@ -13,13 +13,17 @@ from pool_support import A, B, rounds, run
 FOREVER = 1000.0
 
 
+def busy() -> float:
+    return 0.0
+
+
 def asked(gate: Gate, key=A) -> asyncio.Task[Turn]:
     return asyncio.ensure_future(gate.enter(key))
 
 
 def test_so_many_at_a_time_in_the_order_in_which_they_came() -> None:
     async def main() -> None:
-        gate = Gate(2, FOREVER)
+        gate = Gate(busy, 2, FOREVER)
         first, second = await gate.enter(A), await gate.enter(A)
         waiting = [asked(gate) for _ in range(3)]
         await rounds()
@@ -38,7 +42,7 @@ def test_so_many_at_a_time_in_the_order_in_which_they_came() -> None:
 
 def test_one_that_takes_longer_than_a_moment_keeps_nobody_waiting() -> None:
     async def main() -> None:
-        gate = Gate(1, 0.01)
+        gate = Gate(busy, 1, 0.01)
         hangs = await gate.enter(A)
         second = await gate.enter(A)
         hangs.leave()  # much later: it frees nothing twice
@@ -51,9 +55,21 @@ def test_one_that_takes_longer_than_a_moment_keeps_nobody_waiting() -> None:
     run(main())
 
 
+def test_more_begin_while_there_is_cpu_to_spare() -> None:
+    """They wait for something else, and nobody waits for them."""
+
+    async def main() -> None:
+        gate = Gate(lambda: 0.5, 1, FOREVER)
+        turns = [await gate.enter(A) for _ in range(5)]
+        for turn in turns:
+            turn.leave()
+
+    run(main())
+
+
 def test_one_function_does_not_wait_behind_anothers_crowd() -> None:
     async def main() -> None:
-        gate = Gate(2, FOREVER)
+        gate = Gate(busy, 2, FOREVER)
         turns = [await gate.enter(A), await gate.enter(A)]
         crowd = [asked(gate, A) for _ in range(50)]
         await rounds()
@@ -74,7 +90,7 @@ def test_one_function_does_not_wait_behind_anothers_crowd() -> None:
 
 def test_who_gives_up_takes_no_turn() -> None:
     async def main() -> None:
-        gate = Gate(1, FOREVER)
+        gate = Gate(busy, 1, FOREVER)
         turn = await gate.enter(A)
         gone, late, stays = (asked(gate) for _ in range(3))
         await rounds()
@@ -90,7 +106,7 @@ def test_who_gives_up_takes_no_turn() -> None:
 
 def test_who_waits_is_told_of_the_end() -> None:
     async def main() -> None:
-        gate = Gate(1, FOREVER)
+        gate = Gate(busy, 1, FOREVER)
         await gate.enter(A)
         waiting = asked(gate)
         await rounds()

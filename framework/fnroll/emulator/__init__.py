@@ -30,7 +30,7 @@ from fnroll.emulator.api import (
 )
 from fnroll.emulator.environment import ExecutionEnvironment, Owner
 from fnroll.emulator.gate import Gate
-from fnroll.emulator.machine import environments_that_fit
+from fnroll.emulator.machine import CpuIdleness, environments_that_fit
 from fnroll.emulator.output import Journal
 from fnroll.emulator.policy import MAX_ENVIRONMENTS, Account, Key, Ledger
 from fnroll.emulator.pool import Pool
@@ -83,7 +83,7 @@ class Emulator:
         self._limits = limits
         self._ledger = Ledger(account)
         self._pool = Pool(max_environments, idle_seconds, time.monotonic, account=account, lost=self._lost)
-        self._gate = Gate()
+        self._gate = Gate(CpuIdleness())
         self._provisioner = Provisioner(self._pool, self._ledger, self._start_provisioned)
 
     @classmethod

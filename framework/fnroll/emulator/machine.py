@@ -39,6 +39,23 @@ def available_memory() -> int:
     return 0
 
 
+class CpuIdleness:
+    """Asked now and then: the part of this machine's CPU that was idle since the last time; 0 where nothing tells."""
+
+    def __init__(self) -> None:
+        self._last = (0, 0)
+
+    def __call__(self) -> float:
+        try:
+            with Path("/proc/stat").open() as file:
+                ticks = [int(word) for word in file.readline().split()[1:9]]
+        except (OSError, ValueError):
+            return 0.0
+        before, self._last = self._last, (ticks[3] + ticks[4], sum(ticks))
+        passed = self._last[1] - before[1]
+        return (self._last[0] - before[0]) / passed if passed > 0 else 0.0
+
+
 def environments_that_fit() -> int:
     """How many environments an emulator opened now may keep; raises the limit of open files."""
     return capacity(available_memory(), raise_descriptor_limit())
