@@ -20,6 +20,7 @@ text, with the request's id as ID, every figure as N and every time as TIME.
 | http REQUEST | one request to the Runtime API beside the runtime; {ID} is the request's id; note status and body |
 | once PATH | skip the steps that follow if the file exists, else make it |
 | header NAME | (native) note a header that came with the event |
+| tell | (native) print the last note, as JSON |
 | quit | (native) end without an answer |
 """
 

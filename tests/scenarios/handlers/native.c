@@ -154,7 +154,11 @@ static Text string(const char **at) {
 
 /* Steps */
 
+static Text last; /* of the notes */
+
 static void note(const char *json, size_t size) {
+    drop(&last);
+    add(&last, json, size);
     put(&now.notes, now.notes.size ? "," : "");
     add(&now.notes, json, size);
 }
@@ -384,6 +388,7 @@ VERB(abort, abort())
 VERB(spin, for (;;))
 VERB(count, note_number(++count))
 VERB(pause, note_number(slowest))
+VERB(tell, puts(last.data))
 VERB(quit, now.silent = 1)
 
 static const struct {
@@ -396,7 +401,7 @@ static const struct {
     {"exec", do_exec}, {"sleep", do_sleep}, {"spin", do_spin}, {"ignore", do_ignore}, {"count", do_count},
     {"sh", do_sh}, {"start", do_start}, {"env", do_env}, {"grow", do_grow}, {"thread", do_thread},
     {"pause", do_pause}, {"http", do_http}, {"context", do_context}, {"header", do_header},
-    {"quit", do_quit},
+    {"tell", do_tell}, {"quit", do_quit},
 };
 
 /* False: the steps that are left are skipped. */
