@@ -47,6 +47,7 @@ def up(app: App, port: int, detach: bool, sandbox: str, network: Network) -> Non
     survives restarts.
     """
     from fnroll import cloud
+    from fnroll.emulator.loop import run
 
     running = cloud.running(app.state)
     if running is not None:
@@ -59,7 +60,7 @@ def up(app: App, port: int, detach: bool, sandbox: str, network: Network) -> Non
         app.show(endpoint.url)
         app.say(f"the local cloud is up (pid {endpoint.pid}); its log is {app.state / 'cloud.log'}")
         return
-    asyncio.run(_serve(app, port, sandbox, network))
+    run(_serve(app, port, sandbox, network))
 
 
 async def _serve(app: App, port: int, sandbox: str, network: Network) -> None:
