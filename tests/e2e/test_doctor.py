@@ -28,7 +28,7 @@ def test_each_line_that_is_missing_says_how_to_get_it(fn: Fn, tmp_path: Path) ->
     assert named["directories", "cache"]["state"] == "yes"
     assert named["runtimes", "runtime:perl"]["state"] == "yes"
     assert "environments at a time" in named["capacity", "environments"]["detail"]
-    assert {"moto"} <= {what for area, what in named if area == "python"}
+    assert {"moto", "uvloop"} <= {what for area, what in named if area == "python"}
     assert all(check["mend"] for check in checks if check["state"] == "no")
 
 
