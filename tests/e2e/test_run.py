@@ -39,6 +39,11 @@ def test_a_stream_may_be_piped_in(fn: Fn, hello: Path) -> None:
     assert results(fn("run", "--events-from", "-", cwd=hello, stdin="1\n2\n3").stdout) == [2, 4, 6]
 
 
+def test_an_empty_stream_is_no_event(fn: Fn, hello: Path) -> None:
+    done = fn("run", "--events-from", "-", cwd=hello, stdin="\n")
+    assert (done.stdout, done.stderr) == ("", "there is no event in the stream, so nothing was invoked\n")
+
+
 def test_many_at_a_time_answer_in_the_order_of_the_events(fn: Fn, hello: Path) -> None:
     """The first waits until the last is over, so they do run at a time; the results wait for it too."""
     handler(

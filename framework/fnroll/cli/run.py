@@ -127,6 +127,9 @@ def run(ctx: click.Context, /, **given: Any) -> None:
     from fnroll.cli.running import execute
 
     plan = planned(ctx, given)
+    if not plan.events:
+        ctx.obj.say("there is no event in the stream, so nothing was invoked")
+        return
     try:
         failed = asyncio.run(execute(ctx.obj, plan))
     except asyncio.CancelledError:
