@@ -28,12 +28,12 @@ def descriptors() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def left_behind() -> dict[str, set[str]]:
-    """What an environment could leave: processes, descriptors, mounts and control groups."""
-    groups = set()
+def left_behind(servers: set[int]) -> dict[str, set[str]]:
+    """What an environment could leave: processes, descriptors, mounts, and control groups of these fork servers."""
+    groups: set[str] = set()
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         if " - cgroup" in line:
-            groups |= {str(path) for path in Path(line.split()[4]).glob("**/fn-*")}
+            groups |= {str(path) for pid in servers for path in Path(line.split()[4]).glob(f"**/fn-{pid}-*")}
     return {
         "processes": {str(pid) for pid in tree.descendants(os.getpid())},
         "descriptors": {entry.name for entry in Path("/proc/self/fd").iterdir()},
@@ -46,14 +46,15 @@ def left_behind() -> dict[str, set[str]]:
 @pytest.mark.timeout(600)
 @pytest.mark.usefixtures("descriptors")
 def test_a_thousand_environments(tmp_path: Path) -> None:
-    before = left_behind()
-    asyncio.run(thousand(tmp_path))
-    after = left_behind()
+    before = left_behind(set())
+    servers = asyncio.run(thousand(tmp_path))
+    after = left_behind(servers)
     for what, found in after.items():
         assert found - before[what] == set(), what
 
 
-async def thousand(tmp_path: Path) -> None:
+async def thousand(tmp_path: Path) -> set[int]:
+    """The fork servers that it took."""
     config = function(tmp_path, timeout=300)
     async with opened("auto", max_environments=COUNT, idle_seconds=3600) as run:
 
@@ -71,3 +72,5 @@ async def thousand(tmp_path: Path) -> None:
             said = [outcome.payload.decode().split(":")[0] for outcome in outcomes]
             assert said == [f"{name}-{n}" for n in range(COUNT)]
         assert len(run.host.made) == COUNT
+        servers = set(tree.children(os.getpid()))
+    return servers
