@@ -72,5 +72,4 @@ async def thousand(tmp_path: Path) -> set[int]:
             said = [outcome.payload.decode().split(":")[0] for outcome in outcomes]
             assert said == [f"{name}-{n}" for n in range(COUNT)]
         assert len(run.host.made) == COUNT
-        servers = set(tree.children(os.getpid()))
-    return servers
+        return set(tree.children(os.getpid()))
