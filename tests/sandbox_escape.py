@@ -227,10 +227,10 @@ signal.pause()
 """
 
 
-async def refusal() -> str | None:
-    """Why this machine gives no linux tier to this user, or None."""
+async def refusal(tier: str) -> str | None:
+    """Why this machine does not give the tier to this user, or None."""
     try:
-        host = await open_host("linux")
+        host = await open_host(tier)  # type: ignore[arg-type]
     except SandboxError as error:
         return str(error)
     await host.close()

@@ -52,8 +52,9 @@ def why_not(tier: str, who: str) -> str | None:
         return "no system Python for the programs inside"
     if not _is_me(who) and interpreter() is None:
         return "no Python 3.11 that an ordinary user can run"
-    refused = refusal(who) if tier == "linux" else None
-    assert refused is None or not namespaces_work(who), f"util-linux can make these namespaces, we cannot: {refused}"
+    refused = refusal(who, tier) if tier != "process" else None
+    if tier == "linux" and refused is not None:
+        assert not namespaces_work(who), f"util-linux can make these namespaces, we cannot: {refused}"
     return refused
 
 
@@ -70,11 +71,11 @@ def namespaces_work(who: str) -> bool:
 
 
 @functools.cache
-def refusal(who: str) -> str | None:
-    """The linux tier's own verdict on this machine."""
+def refusal(who: str, tier: str) -> str | None:
+    """The tier's own verdict on this machine."""
     if _is_me(who):
-        return asyncio.run(sandbox_escape.refusal())
-    done = _as_user(who, "refusal")
+        return asyncio.run(sandbox_escape.refusal(tier))
+    done = _as_user(who, "refusal", tier)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -131,7 +132,7 @@ def main(arguments: list[str]) -> None:
     elif arguments[0] == "escape":
         print(json.dumps(asyncio.run(sandbox_escape.collect())))
     else:
-        print(json.dumps(asyncio.run(sandbox_escape.refusal())))
+        print(json.dumps(asyncio.run(sandbox_escape.refusal(arguments[1]))))
 
 
 if __name__ == "__main__":

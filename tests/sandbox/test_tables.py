@@ -6,7 +6,6 @@ import errno
 import os
 import re
 import socket
-import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -15,31 +14,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fnroll.sandbox import cells, channel, enter, missing, rootfs, seccomp, supervise, tree
+from bpf_support import ALLOW, ARCHITECTURES, KILL, judge
+from fnroll.sandbox import cells, channel, enter, landlock, missing, rootfs, seccomp, supervise, tree
 from fnroll.sandbox.api import StepFailed
 from fnroll.sandbox.missing import Surroundings
 from fnroll.sandbox.running import step_failed
 
 ROOT = Path(__file__).parents[2]
-ALLOW, KILL, EPERM, ENOSYS, EAFNOSUPPORT = 0x7FFF0000, 0x80000000, 0x50001, 0x50026, 0x50061
-X86, ARM = 0xC000003E, 0xC00000B7
-
-
-def judge(machine: str, arch: int, number: int, argument: int = 0) -> int:
-    """Run the filter as the kernel would: the verdict on one system call."""
-    data = struct.pack("=IIQ6Q", number, arch, 0, argument, 0, 0, 0, 0, 0)
-    program = seccomp.program(machine)
-    at, register = 0, 0
-    while True:
-        code, then, otherwise, value = struct.unpack_from("HBBI", program, at * 8)
-        at += 1
-        if code == 0x06:
-            return int(value)
-        if code == 0x20:
-            (register,) = struct.unpack_from("=I", data, value)
-        else:
-            holds = {0x15: register == value, 0x35: register >= value, 0x45: bool(register & value)}[code]
-            at += then if holds else otherwise
+EPERM, ENOSYS, EAFNOSUPPORT = 0x50001, 0x50026, 0x50061
+X86, ARM = ARCHITECTURES["x86_64"], ARCHITECTURES["aarch64"]
 
 
 @pytest.mark.parametrize(
@@ -66,18 +49,18 @@ def judge(machine: str, arch: int, number: int, argument: int = 0) -> int:
     ],
 )
 def test_filter(machine: str, arch: int, number: int, argument: int, verdict: int) -> None:
-    assert judge(machine, arch, number, argument) == verdict
+    assert judge(seccomp.program(machine), arch, number, argument) == verdict
 
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
 def test_every_listed_call_is_denied_and_every_other_reaches_the_kernel(machine: str) -> None:
     column = ("x86_64", "aarch64").index(machine)
-    arch = {"x86_64": X86, "aarch64": ARM}[machine]
+    arch, program = ARCHITECTURES[machine], seccomp.program(machine)
     denied = {pair[column] for pair in seccomp.DENIED.values()}
     special = {435, {"x86_64": 41, "aarch64": 198}[machine]}
     for number in range(600):
         if number not in special:
-            assert judge(machine, arch, number) == (EPERM if number in denied else ALLOW), number
+            assert judge(program, arch, number) == (EPERM if number in denied else ALLOW), number
 
 
 words = st.lists(st.text(st.characters(exclude_categories=("Cs", "Z", "C"))), min_size=1, max_size=6)
@@ -150,14 +133,34 @@ def test_a_lost_process_limit_and_lost_daemons_are_named() -> None:
 
 
 @pytest.mark.parametrize(
+    ("abi", "own_user", "what", "said"),
+    [
+        pytest.param(7, True, "process isolation", "sees the host's other processes", id="seen"),
+        pytest.param(5, True, "process isolation", "signal", id="signals-before-6"),
+        pytest.param(7, True, "network isolation", "listens on", id="own-ports"),
+        pytest.param(3, True, "network isolation", "every TCP port", id="ports-before-4"),
+        pytest.param(7, False, "file system isolation", "modes and times of the caller's files", id="caller's-modes"),
+        pytest.param(7, False, "user", "the caller", id="caller"),
+        pytest.param(7, True, "freezer", "SIGSTOP", id="no-groups"),
+    ],
+)
+def test_what_landlock_lacks_is_named_by_its_version(abi: int, own_user: bool, what: str, said: str) -> None:
+    found = {item.what: item.why for item in missing.of_landlock(abi, own_user)}
+    assert said in found[what]
+    assert len(found) == len(missing.of_landlock(abi, own_user))
+    assert ("user" in found) != own_user
+
+
+@pytest.mark.parametrize(
     ("heading", "steps"),
     [
         ("Preparing the ground", rootfs.PREPARE),
         ("Ahead of the job", enter.AHEAD),
         ("With the job", cells.JOB),
         ("Starting a program without namespaces", supervise.PROCESS),
+        ("Starting a program with Landlock", landlock.STEPS),
     ],
-    ids=["prepare", "ahead", "job", "process"],
+    ids=["prepare", "ahead", "job", "process", "landlock"],
 )
 def test_the_page_lists_the_steps_of_the_code(heading: str, steps: tuple[tuple[str, object], ...]) -> None:
     page = (ROOT / "docs" / "sandbox.md").read_text()
@@ -168,7 +171,7 @@ def test_the_page_lists_the_steps_of_the_code(heading: str, steps: tuple[tuple[s
 def test_the_fork_server_stays_small() -> None:
     """Each of these would be paid for at every start and in every fork."""
     code = "import sys; sys.path.insert(0, sys.argv[1]); import fnroll.sandbox.{}; print(*sys.modules)"
-    for module in ("forkserver", "cells"):
+    for module in ("forkserver", "cells", "landlock"):
         done = subprocess.run(
             [sys.executable, "-I", "-S", "-c", code.format(module), str(ROOT / "framework")],
             capture_output=True,

@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 
 
 async def open_host(tier: Tier = "auto", *, rootfs: Path | Literal["empty"] | None = None) -> SandboxHost:
-    """A host of `tier`; "auto" takes `linux` where one complete canary sandbox works, else `process`.
+    """A host of `tier`; "auto" takes `linux` where one complete canary sandbox works, else `landlock` likewise, else
+    `process`.
 
     On such a fall-back the first entry of `missing` says which step was refused and what would mend it. `rootfs`: the
     directory that a sandbox sees as its system instead of this machine's, or "empty" for nothing but code and layers;
-    it takes the linux tier. Raises SandboxError where "linux" was asked for and cannot be had.
+    it takes the linux tier. Raises SandboxError where the tier that was asked for cannot be had.
     """
     from fnroll.sandbox import host
 

@@ -1,12 +1,12 @@
 """What a sandbox promises, whatever tier gives it.
 
 A sandbox is one process tree in isolation: what the emulator calls an execution environment runs in exactly one.
-A `SandboxHost` makes them; `fnroll.sandbox.open_host()` picks the strongest tier that this machine can give. Two
-tiers exist, `linux` (namespaces, pivot_root, seccomp) and `process` (a plain process group, for everywhere else);
-each passes the same contract suite, tests/sandbox_contract.py.
+A `SandboxHost` makes them; `fnroll.sandbox.open_host()` picks the strongest tier that this machine can give: `linux`
+(namespaces, pivot_root, seccomp), `landlock` (rights given up, seccomp) or `process` (a plain process group, for
+everywhere else). Each passes the same contract suite, tests/sandbox_contract.py.
 
 Guarantees, for any tier:
-1. `listener` accepts connections from inside the sandbox alone (linux) or is a fresh loopback port (process), before
+1. `listener` accepts connections from inside the sandbox alone (linux) or is a fresh loopback port (elsewhere), before
    the program's first instruction runs.
 2. The program sees only `Program.env`; nothing of the parent's environment or descriptors leaks in.
 3. After `close()` no process of the tree, no mount and no file of it is left, however it behaved, and `close()` may
@@ -28,7 +28,7 @@ from typing import Literal, Protocol
 from fnroll.errors import SandboxError
 
 Network = Literal["none", "host", "nat"]
-Tier = Literal["auto", "linux", "process"]
+Tier = Literal["auto", "linux", "landlock", "process"]
 
 
 @dataclass(frozen=True, slots=True)

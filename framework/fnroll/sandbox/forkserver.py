@@ -37,9 +37,13 @@ def main(arguments: list[str]) -> None:
     if tier != "linux":
         from fnroll.sandbox import supervise
 
-        way_in = supervise.way_in(tier)
-        _ready(control, null)
-        supervise.serve(control, null, host, way_in)
+        try:
+            facts = supervise.prepare(tier)
+        except OSError as error:
+            channel.say(control, "failed", *steps.described(tier, error))
+            return
+        _ready(control, null, *facts)
+        supervise.serve(control, null, host, supervise.way_in(tier))
         return
     from fnroll.sandbox.cells import Server  # before the host's files are out of sight
 

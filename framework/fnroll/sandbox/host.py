@@ -1,6 +1,6 @@
 """The host: starts the fork server of a tier, sends it jobs, and keeps what runs.
 
-One class serves both tiers; what differs (paths, who makes the listener) is in `_place`. All I/O waits in the event
+One class serves all tiers; what differs (paths, who makes the listener) is in `_place`. All I/O waits in the event
 loop that opened the host, except sending a job, which the fork server takes at once.
 """
 
@@ -20,17 +20,17 @@ from fnroll.errors import SandboxError
 from fnroll.sandbox import channel, missing
 from fnroll.sandbox.api import Layout, Missing, Program, SandboxSpec, Scratch, StepFailed, Tier, Verdict
 from fnroll.sandbox.limits import Places
-from fnroll.sandbox.rootfs import API_ADDRESS, API_PORT
+from fnroll.sandbox.rootfs import API_ADDRESS, API_PORT, GID, UID
 from fnroll.sandbox.running import Lines, Running, step_failed, words_of
 from fnroll.sandbox.scratch import DirectoryScratch, MountedScratch
-from fnroll.sandbox.tiers import LinuxSandbox, ProcessSandbox, give_output
+from fnroll.sandbox.tiers import LandlockSandbox, LinuxSandbox, ProcessSandbox, give_output
 
 _BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from fnroll.sandbox.forkserver import main; main(sys.argv[2:])"
 _INHERITED = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 """All of the caller's environment that the fork server gets: what its own Python may need to start."""
 
-TIERS = ("linux", "process")
-"""Strongest first."""
+TIERS = ("linux", "landlock", "process")
+"""Strongest first, as "auto" tries them."""
 
 _AT_ONCE = 16
 """Jobs under way. The fork server takes one at a time; more in its socket could only block the event loop."""
@@ -56,6 +56,7 @@ class Host:
         self._running: set[Running] = set()
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._places = Places()
+        self._own_user = tier == "linux"
         self._scratches = 0
         self._closed = False
 
@@ -63,8 +64,9 @@ class Host:
     async def start(cls, tier: str, root: str = "") -> Host:
         """`root`: what a linux sandbox shows as its system: "" (this machine's /usr), "empty", or a directory. Raises
         StepFailed where the tier's ground cannot be laid."""
-        if tier == "linux" and sys.platform != "linux":
-            raise StepFailed(f"step machine: {sys.platform} has no namespaces", step="machine", errno=0)
+        if tier != "process" and sys.platform != "linux":
+            text = f"step machine: {sys.platform} has neither namespaces nor Landlock"
+            raise StepFailed(text, step="machine", errno=0)
         if not sys.executable:
             raise SandboxError("this Python does not know its own path, so it cannot start the fork server")
         ours, theirs = socket.socketpair()
@@ -95,6 +97,9 @@ class Host:
         if tier == "linux":
             host._places = Places(words[2:])
             host._missing = missing.of_linux(words[1] == "1", host._places.refused)
+        elif tier == "landlock":
+            host._own_user = words[2] == "1"
+            host._missing = missing.of_landlock(int(words[1]), host._own_user)
         else:
             host._missing = missing.of_process()
         return host
@@ -154,9 +159,16 @@ class Host:
             self._tell("scratch", self._scratches, size_mb)
             return MountedScratch(self._scratches, lambda key: self._tell("drop", key))
         try:
-            return DirectoryScratch(Path(tempfile.mkdtemp(prefix="fn-scratch-")))
+            scratch = Path(tempfile.mkdtemp(prefix="fn-scratch-"))
+            self._give(scratch)
+            return DirectoryScratch(scratch)
         except OSError as error:
             raise SandboxError(f"no place for a /tmp: {error.strerror}", where=error.filename) from error
+
+    def _give(self, directory: Path) -> None:
+        """To Lambda's user, if programs run as that."""
+        if self._own_user:
+            os.chown(directory, UID, GID)
 
     def _tell(self, *words: object) -> None:
         if self._closed:
@@ -181,6 +193,9 @@ class Host:
             own = Path(tempfile.mkdtemp(prefix="fn-sandbox-"))
             for name in ("tmp", "opt"):
                 (own / name).mkdir()
+            if self._own_user:
+                own.chmod(0o711)
+                self._give(own / "tmp")
         except OSError:
             _discard(listener, own)
             raise
@@ -202,7 +217,7 @@ class Host:
             mine.append(output)
             theirs.append(write_end)
             os.set_blocking(output, False)
-            if self._tier == "linux":
+            if self._own_user:
                 give_output(write_end)
             channel.send(self._control, message, [their_life.fileno(), write_end])
         except BaseException as error:
@@ -215,7 +230,8 @@ class Host:
             _close(theirs)
         memory_mb = spec.memory_mb if spec.limits else 0
         if self._tier != "linux":
-            return ProcessSandbox(place.layout, place.listener, output, life, memory_mb=memory_mb, own=place.own)
+            kind = LandlockSandbox if self._own_user else ProcessSandbox
+            return kind(place.layout, place.listener, output, life, memory_mb=memory_mb, own=place.own)
         sandbox = LinuxSandbox(place.layout, place.listener, output, life, memory_mb=memory_mb)
         sandbox.places = self._places
         return sandbox
@@ -223,7 +239,7 @@ class Host:
     def _job(self, spec: SandboxSpec, place: _Place) -> channel.Job:
         return channel.Job(
             task=str(spec.task.resolve()),
-            opt=str(spec.opt.resolve()) if spec.opt else "",
+            opt=place.layout.opt if place.own else str(spec.opt.resolve()) if spec.opt else "",
             network=spec.network,
             tmp=str(place.own) if place.own else "",
             tmp_mb=spec.tmp_mb,
@@ -271,29 +287,32 @@ def _discard(listener: socket.socket | None, own: Path | None) -> None:
 
 async def open_host(tier: Tier, root: str = "") -> Host:
     """See `fnroll.sandbox.open_host`."""
-    if tier == "process" and not root:
-        return await Host.start("process")
-    try:
-        return await _open_linux(root)
-    except StepFailed as failure:
-        reason = missing.isolation(failure, missing.surroundings())
-        if tier != "auto" or root:
-            raise StepFailed(
-                f"this machine does not give the linux sandbox: {failure.message}",
-                step=failure.step,
-                errno=failure.errno,
-                where=failure.where,
-                hint=reason.mend,
-            ) from failure
-    host = await Host.start("process")
-    host._missing = (reason, *host.missing)
-    return host
+    wanted = ("linux",) if root else TIERS if tier == "auto" else (tier,)
+    failures: list[tuple[str, StepFailed]] = []
+    for name in wanted:
+        try:
+            host = await _open(name, root)
+        except StepFailed as failure:
+            failures.append((name, failure))
+            continue
+        if failures:
+            host._missing = (missing.isolation(failures, missing.surroundings()), *host.missing)
+        return host
+    name, last = failures[-1]
+    raise StepFailed(
+        f"this machine does not give the {name} sandbox: {last.message}",
+        step=last.step,
+        errno=last.errno,
+        where=last.where,
+        hint=missing.mend(last, missing.surroundings(), name),
+    ) from last
 
 
-async def _open_linux(root: str = "") -> Host:
-    host = await Host.start("linux", root)
+async def _open(tier: str, root: str = "") -> Host:
+    """Tried for real: a host, and one complete sandbox where there is something that could be refused."""
+    host = await Host.start(tier, root)
     try:
-        if not root:  # another root need not hold a shell
+        if tier != "process" and not root:  # another root need not hold a shell
             await host.canary()
     except BaseException:
         await host.close()
@@ -306,9 +325,10 @@ async def diagnose() -> tuple[Verdict, ...]:
     verdicts = []
     for tier in TIERS:
         try:
-            host = await (_open_linux() if tier == "linux" else Host.start(tier))
+            host = await _open(tier)
         except StepFailed as failure:
-            verdicts.append(Verdict(tier, missing.isolation(failure, missing.surroundings()), ()))
+            refused = missing.isolation([(tier, failure)], missing.surroundings())
+            verdicts.append(Verdict(tier, refused, ()))
         except SandboxError as error:
             verdicts.append(Verdict(tier, Missing(tier, error.message, error.hint or ""), ()))
         else:

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import errno as codes
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from fnroll.sandbox.api import Missing, StepFailed
 
 _DELEGATE = "run as root, or as: systemd-run --user --scope -p Delegate=yes fn ..."
-_WATCHED = "resident sizes are looked at every 10 ms instead: a short burst above MemorySize may pass"
+_WATCHED = (
+    "resident sizes are looked at every 10 ms instead: a short burst above MemorySize may pass, "
+    "and memory that lies in no process (files in memory, buffers of sockets and pipes) is not seen"
+)
 _SIGNALS = "SIGSTOP is used instead: a process inside could notice a stopped child, and a handler SIGCONT"
 
 _GROUPS = {
@@ -31,16 +34,35 @@ _SHARED_COUNT = Missing(
 )
 
 _USE_LINUX = "use the linux tier"
+_NO_SIZE = "the scratch directory is on the host's disk, which has no limit per directory"
+_TMP_SIZE = Missing("/tmp size", _NO_SIZE, _USE_LINUX)
 _PROCESS: tuple[Missing, ...] = (
     Missing("file system isolation", "a plain process sees the host's files, with the caller's rights", _USE_LINUX),
     Missing("process isolation", "a plain process sees and may signal the caller's other processes", _USE_LINUX),
     Missing("network isolation", "a plain process shares the host's network and loopback", _USE_LINUX),
     Missing("system call filter", "a filter without namespaces would refuse what host programs need", _USE_LINUX),
     Missing("user", "the program runs as the caller, not as Lambda's user 993", _USE_LINUX),
-    Missing("/tmp size", "the scratch directory is on the host's disk, which has no limit per directory", _USE_LINUX),
+    _TMP_SIZE,
     Missing("paths", "code and layers lie at their own paths, not at /var/task and /opt", _USE_LINUX),
     Missing("process limit", "the kernel counts processes per user, and the user is the caller", _USE_LINUX),
 )
+
+_LANDLOCK: tuple[Missing, ...] = (
+    _TMP_SIZE,
+    Missing("paths", "code, layers and /tmp lie at paths of their own, not at /var/task, /opt and /tmp", _USE_LINUX),
+    Missing("process limit", "the kernel counts processes per user, not per sandbox", _USE_LINUX),
+    Missing("unix sockets", "refused but for pairs, since they would lead to the host's services", _USE_LINUX),
+    Missing("shared memory", "System V's and POSIX queues are refused, since they are the machine's", _USE_LINUX),
+)
+_CALLER = Missing("user", "the program runs as the caller, not as Lambda's user 993", "run as root")
+_NEWER = "Linux {} or newer, or the linux tier"
+_NAMES = "Landlock shuts what lies in files, not their names: a program may ask whether a path of the host exists"
+_MODES = "and change modes and times of the caller's files"
+_SEEN = "a program sees the host's other processes and their command lines"
+_SIGNALLED = f"{_SEEN}, may signal those of its own user, and may be signalled by other sandboxes"
+_OWN_PORTS = "what a program listens on is on the host's network, and other programs inside cannot connect to it"
+_ALL_PORTS = "a program can connect to every TCP port that the host can reach, its loopback included"
+
 _NO_REAPER = Missing(
     "daemons",
     "this system has no sub-reapers: a process that leaves the program's process group is not found again",
@@ -63,6 +85,20 @@ def of_linux(own_users: bool, refused: Mapping[str, str]) -> tuple[Missing, ...]
 def of_process(platform: str = sys.platform) -> tuple[Missing, ...]:
     daemons = () if platform == "linux" else (_NO_REAPER,)
     return (*_PROCESS, *daemons, *of_groups(_NO_GROUPS))
+
+
+def of_landlock(abi: int, own_user: bool) -> tuple[Missing, ...]:
+    """`abi`: the version of the kernel's Landlock; `own_user`: a program is Lambda's user, not the caller."""
+    seen, processes_mend = (_SEEN, _USE_LINUX) if abi >= 6 else (_SIGNALLED, _NEWER.format("6.12"))
+    ports, network_mend = (_OWN_PORTS, _USE_LINUX) if abi >= 4 else (_ALL_PORTS, _NEWER.format("6.7"))
+    return (
+        Missing("file system isolation", _NAMES if own_user else f"{_NAMES}, {_MODES}", _USE_LINUX),
+        Missing("process isolation", seen, processes_mend),
+        Missing("network isolation", ports, network_mend),
+        *(() if own_user else (_CALLER,)),
+        *_LANDLOCK,
+        *of_groups(_NO_GROUPS),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,15 +132,18 @@ def _number(path: str) -> int | None:
         return None
 
 
-def isolation(failure: StepFailed, around: Surroundings) -> Missing:
-    """Why there is no linux tier here."""
-    return Missing("isolation", f"the linux tier failed at {failure.message}", mend(failure, around))
+def isolation(failures: Sequence[tuple[str, StepFailed]], around: Surroundings) -> Missing:
+    """Why the tiers that would be preferred do not work here: (tier, what failed), strongest first."""
+    why = "; ".join(f"the {tier} tier failed at {failure.message}" for tier, failure in failures)
+    return Missing("isolation", why, mend(failures[0][1], around, failures[0][0]))
 
 
-def mend(failure: StepFailed, around: Surroundings) -> str:
+def mend(failure: StepFailed, around: Surroundings, tier: str = "linux") -> str:
     """What a user could change so that the step that failed works; the likeliest cause first."""
     if around.platform != "linux":
         return "run on Linux"
+    if tier == "landlock":
+        return "the landlock tier needs Linux 5.13 or newer on x86_64 or arm64, with landlock in its list lsm="
     if failure.errno == codes.ENOSYS or failure.step == "machine":
         return "the linux tier needs Linux 5.12 or newer on x86_64 or arm64"
     if around.container == "docker":

@@ -21,7 +21,7 @@ from fnroll.sandbox import channel, steps, tree
 from fnroll.sandbox.programs import FIRST, Programs
 
 if sys.platform == "linux":
-    from fnroll.sandbox import syscalls
+    from fnroll.sandbox import landlock, syscalls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,9 +43,15 @@ PROCESS: tuple[Step, ...] = (
 )
 
 
+def prepare(tier: str) -> tuple[object, ...]:
+    """What the fork server of this tier finds out first, for the host to know. Raises OSError where there is no such
+    tier."""
+    return landlock.prepare() if tier == "landlock" else ()
+
+
 def way_in(tier: str) -> tuple[Step, ...]:
     """The steps of a program of this tier."""
-    return {"process": PROCESS}[tier]
+    return landlock.STEPS if tier == "landlock" else PROCESS
 
 
 def serve(control: _socket.socket, null: int, host: int, way: tuple[Step, ...]) -> None:
