@@ -15,7 +15,7 @@ from fnroll.cloud import Endpoint
 from fnroll.cloud.invoke import draw
 from fnroll.cloud.records import AliasRow, FunctionRow
 from fnroll.emulator.api import FunctionConfig, Invocation
-from fnroll.errors import EmulatorError
+from fnroll.errors import EmulatorError, InvocationThrottled
 
 INVOKE = "/2015-03-31/functions/hello/invocations"
 
@@ -162,3 +162,21 @@ def test_a_weighted_alias_reaches_both_versions(lambda_: Any) -> None:
     # One in 2^80 that a right answer looks wrong.
     served_by = {lambda_.invoke(FunctionName="hello:live")["ExecutedVersion"] for _ in range(80)}
     assert served_by == {"1", "2"}
+
+
+def test_an_invocation_too_many_is_refused_with_lambdas_reason(
+    lambda_: Any, endpoint: Endpoint, fake: FakeEmulator
+) -> None:
+    make(lambda_)
+
+    def refuse(config: FunctionConfig, invocation: Invocation) -> Any:
+        raise InvocationThrottled("ReservedFunctionConcurrentInvocationLimitExceeded")
+
+    fake.function = refuse
+    answer = raw(endpoint, "POST", INVOKE, b"{}")
+    assert (answer.status, answer.headers["x-amzn-errortype"]) == (429, "TooManyRequestsException")
+    assert json.loads(answer.body) == {
+        "Reason": "ReservedFunctionConcurrentInvocationLimitExceeded",
+        "Type": "User",
+        "message": "Rate Exceeded.",
+    }

@@ -20,6 +20,7 @@ _STATUS: Mapping[str, tuple[int, str]] = {
     "ResourceNotFoundException": (404, "Message"),
     "SerializationException": (400, "Message"),
     "ServiceException": (500, "Message"),
+    "TooManyRequestsException": (429, "message"),
     "UnknownOperationException": (404, "Message"),
     "ValidationException": (400, "message"),
 }
@@ -31,8 +32,9 @@ _WITHOUT_TYPE = frozenset({"AccessDeniedException", "UnknownOperationException",
 class Fault(Exception):
     """One refusal. `typed` False leaves `Type` out of the body where AWS was seen to."""
 
-    def __init__(self, code: str, message: str, *, typed: bool = True) -> None:
+    def __init__(self, code: str, message: str, *, typed: bool = True, reason: str | None = None) -> None:
         super().__init__(f"{code}: {message}")
+        self.reason = reason
         self.code = code
         self.message = message
         self.status, self._member = _STATUS[code]
@@ -45,7 +47,14 @@ class Fault(Exception):
         fields = {self._member: self.message}
         if self._typed:
             fields = {"Type": "Service" if self.status >= 500 else "User", **fields}
+        if self.reason is not None:
+            fields = {"Reason": self.reason, **fields}
         return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def throttled(reason: str) -> Fault:
+    """429 of an invocation; `reason` is Lambda's (facts 2.6)."""
+    return Fault("TooManyRequestsException", "Rate Exceeded.", reason=reason)
 
 
 def not_found(arn: str) -> Fault:

@@ -27,7 +27,7 @@ from uuid import uuid4
 from fnroll.cloud import policy, protocol, url_events
 from fnroll.cloud.control import OPERATIONS, Control
 from fnroll.cloud.events import EventQueue
-from fnroll.cloud.faults import Fault, not_built, too_large
+from fnroll.cloud.faults import Fault, not_built, too_large, throttled
 from fnroll.cloud.invoke import Invocations, new_trace_id
 from fnroll.cloud.invoke import Request as Event
 from fnroll.cloud.names import FunctionRef, parse_function
@@ -39,7 +39,7 @@ from fnroll.cloud.store import Store, is_key, read_package
 from fnroll.cloud.urls import url_by_id
 from fnroll.definition.service import Operation
 from fnroll.emulator.wire import Reply, Request
-from fnroll.errors import FnError
+from fnroll.errors import FnError, InvocationThrottled
 
 MAX_SYNC = 6_291_456
 MAX_ASYNC = 1_048_576
@@ -129,6 +129,9 @@ class Gate:
             answer = await route(request, request_id)
         except Fault as fault:
             answer = Answer(fault.status, fault.headers(), fault.body())
+        except InvocationThrottled as refused:
+            too_many = throttled(refused.reason)
+            answer = Answer(too_many.status, too_many.headers(), too_many.body())
         except FnError as error:
             answer = _failed(str(error))
         except Exception as error:

@@ -121,6 +121,7 @@ class Invocations:
         assert version.package is not None
         keys = layer_keys(self._read, config)
         opt = await self._store.layers(keys) if keys else None
+        logging = config["LoggingConfig"]
         return FunctionConfig(
             name=function.name,
             arn=function.arn,
@@ -136,7 +137,10 @@ class Invocations:
             environment={**self._local(), **config.get("Environment", {}).get("Variables", {})},
             credentials=CREDENTIALS,
             region=function.region,
-            log_group=config["LoggingConfig"].get("LogGroup"),
+            log_group=logging.get("LogGroup"),
+            log_format=logging.get("LogFormat", "Text"),
+            application_log_level=logging.get("ApplicationLogLevel"),
+            system_log_level=logging.get("SystemLogLevel", "INFO"),
             network=self._network,
         )
 
