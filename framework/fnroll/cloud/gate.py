@@ -27,7 +27,7 @@ from uuid import uuid4
 from fnroll.cloud import policy, protocol, url_events
 from fnroll.cloud.control import OPERATIONS, Control
 from fnroll.cloud.events import EventQueue
-from fnroll.cloud.faults import Fault, not_built, too_large, throttled
+from fnroll.cloud.faults import Fault, not_built, throttled, too_large
 from fnroll.cloud.invoke import Invocations, new_trace_id
 from fnroll.cloud.invoke import Request as Event
 from fnroll.cloud.names import FunctionRef, parse_function
