@@ -36,7 +36,7 @@ BAD = (
     Fate("kill 11, $$; sleep 1000;", "Runtime.ExitError", "signal: segmentation fault"),
     Fate("exit 3;", "Runtime.ExitError", "exit status 3"),
     Fate("POSIX::_exit(0);", "Runtime.ExitError", "without providing a reason"),
-    Fate("sleep 1000;", "Sandbox.Timedout", "Task timed out after 1.00 seconds"),
+    Fate("sleep 1000;", "Sandbox.Timedout", "Task timed out after 3.00 seconds"),
     Fate('fail(qq({{"errorMessage":"{id} failed","errorType":"Oops"}}));', "Oops", "{id} failed"),
 )
 
@@ -56,7 +56,7 @@ def judge(fate: Fate, request_id: str, outcome: Outcome) -> None:
 
 async def storm(directory: Path, count: int, seed: int) -> Counter[str]:
     chance = random.Random(seed)
-    config = function(directory, init="use POSIX ();", timeout=1, memory_mb=1769)
+    config = function(directory, init="use POSIX ();", timeout=3, memory_mb=1769)
     numbers = iter(range(count))
     answers: Counter[str] = Counter()
 
