@@ -151,8 +151,7 @@ def _judge(
     assert (outcome.function_error, outcome.report.error_type) == (None if error is None else "Unhandled", error)
     assert outcome.report.status == (call.status or ("success" if error is None else "error"))
     assert outcome.executed_version == config.version
-    assert outcome.report.memory_mb == config.memory_mb
-    assert call.memory is None or outcome.report.max_memory_mb == call.memory
+    _judge_figures(call, outcome, config)
     log = chosen(call.log, language)
     if log is not None:
         cold = first if call.cold is None else call.cold
@@ -160,6 +159,21 @@ def _judge(
         if unseen is not None:
             got = [line for line in got if not line.startswith(unseen)]
         assert got == expected_log(call, log, config, cold, language)
+
+
+def _judge_figures(call: Call, outcome: Outcome, config: FunctionConfig) -> None:
+    """The report's figures fit each other, the configuration, and the REPORT line, where they are N for the rest."""
+    report = outcome.report
+    assert report.memory_mb == config.memory_mb
+    assert call.memory is None or report.max_memory_mb == call.memory
+    assert report.billed_ms >= report.duration_ms + (report.init_ms or 0.0)
+    if report.status == "timeout":
+        assert report.duration_ms == config.timeout * 1000.0
+    if config.log_format == "Text":
+        line = f"\tDuration: {report.duration_ms:.2f} ms\tBilled Duration: {report.billed_ms} ms\t"
+        line += f"Memory Size: {report.memory_mb} MB\tMax Memory Used: {report.max_memory_mb} MB\t"
+        line += "" if report.init_ms is None else f"Init Duration: {report.init_ms:.2f} ms\t"
+        assert line in outcome.log.decode("utf-8", "replace").splitlines()[-1]
 
 
 def _steps(steps: tuple[str, ...]) -> str:
