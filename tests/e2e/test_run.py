@@ -205,3 +205,12 @@ def test_logging_is_as_the_definition_has_it(fn: Fn, hello: Path) -> None:
 
 def results_of_log(text: str) -> list[dict[str, object]]:
     return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+
+
+def test_every_tier_that_doctor_names_runs_the_function(fn: Fn, hello: Path) -> None:
+    """Also where the cache lies in a directory that nobody else may enter, as root's home is."""
+    tiers = json.loads(fn("doctor", "--output", "json").stdout)["tiers"]
+    for tier in (row["tier"] for row in tiers if row["works"]):
+        done = fn("run", "-e", '{"name": "x"}', "--sandbox", tier, cwd=hello)
+        assert json.loads(done.stdout)["message"] == "Hello, x"
+        assert done.stderr.startswith(f"sandbox: {tier}")

@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import os
+import shutil
 import signal
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 from uuid import uuid4
@@ -64,11 +66,13 @@ async def execute(app: App, plan: Plan) -> int:
         stack.push_async_callback(_close_host, opening)
         scratch = stack.enter_context(_scratch(plan.keep))
         laid = await asyncio.to_thread(_lay_out, app, plan, scratch)
+        host = await opening
+        laid = _within_reach(laid, host.tier, scratch)
         if plan.keep:
             app.say(f"kept: /var/task is {laid.task}" + (f", /opt is {laid.opt}" if laid.opt else ""))
         config = await stack.enter_async_context(_configured(app, plan, laid))
         results = Results(plan)
-        emulator = await stack.enter_async_context(_emulator(plan, await opening, results))
+        emulator = await stack.enter_async_context(_emulator(plan, host, results))
         app.say(missing_line(emulator.tier, [gap.what for gap in emulator.missing]), dim=True)
         gc.freeze()  # nor at the end
         gc.enable()
@@ -129,6 +133,17 @@ def _lay_out(app: App, plan: Plan, scratch: Path) -> Laid:
     import fnroll.emulator  # noqa: F401  here, where it costs no time of its own
 
     return Laid(parts, task, opt, identity)
+
+
+def _within_reach(laid: Laid, tier: str, scratch: Path) -> Laid:
+    """Landlock shows nothing elsewhere than where it lies. Under root the function is another user, who has to get
+    there by himself: not into a private directory, nor into the cache in root's home."""
+    if tier != "landlock" or os.geteuid() != 0:
+        return laid
+    scratch.chmod(0o711)
+    if laid.opt is None:
+        return laid
+    return replace(laid, opt=Path(shutil.copytree(laid.opt, scratch / "opt", symlinks=True)))
 
 
 @contextlib.asynccontextmanager
