@@ -189,6 +189,14 @@ class Lease:
         if "memory" in self._base.directories:
             version, _ = self._base.directories["memory"]
             self.write("memory", LIMIT[version], str((memory_mb + OWN_MB + tmp_mb) << 20))
+            if version == 1:  # where buffers of inet sockets are counted apart, and only once there is a limit
+                self._limit_sockets(memory_mb)
+
+    def _limit_sockets(self, memory_mb: int) -> None:
+        try:
+            self.write("memory", "memory.kmem.tcp.limit_in_bytes", str(memory_mb << 20))
+        except OSError:
+            pass  # a kernel without: the machine's own limits of sockets are all there is
 
     def thaw(self) -> None:
         """So that a kill takes effect: version 1 keeps the frozen alive. Best effort."""
