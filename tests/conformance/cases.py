@@ -239,7 +239,6 @@ WORST: tuple[Scenario, ...] = (
         ),
         ask("1", "count"),
         languages=("python",),
-        pending={"python": "a head of more than 64 KiB is answered with 431 instead of being cropped (facts 2.1)"},
     ),
     scenario(
         "what the client says of an error is in that invocation's log",
