@@ -198,7 +198,6 @@ def _config(app: App, plan: Plan, laid: Laid, variables: dict[str, str], timeout
         application_log_level=logging.get("ApplicationLogLevel"),
         system_log_level=logging.get("SystemLogLevel", "INFO"),
         network=plan.network,
-        limits=plan.limits,
     )
 
 
