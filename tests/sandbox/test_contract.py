@@ -8,7 +8,7 @@ import sandbox_contract
 import sandbox_contract_more  # noqa: F401 -- adds to the table of checks
 import sandbox_support
 
-TIERS = (("linux", "root"), ("linux", "user"), ("process", "root"), ("process", "user"))
+TIERS = tuple((tier, who) for tier in ("linux", "landlock", "process") for who in sandbox_support.WHO)
 
 
 @pytest.mark.parametrize("name", sandbox_contract.CHECKS)

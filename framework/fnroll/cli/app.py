@@ -169,7 +169,7 @@ def output_option(*kinds: Output) -> Callable[[click.decorators.FC], click.decor
 
 sandbox_option = click.option(
     "--sandbox",
-    type=click.Choice(["auto", "linux", "process"]),
+    type=click.Choice(["auto", "linux", "landlock", "process"]),
     default="auto",
     show_default=True,
     envvar="FN_SANDBOX",
