@@ -204,10 +204,29 @@ def test_deleting_follows_no_link_and_enters_locked_directories(tmp_path: Path) 
     kept, gone = tmp_path / "kept", tmp_path / "gone"
     kept.mkdir()
     (kept / "file").touch()
-    (gone / "locked").mkdir(parents=True)
+    (gone / "locked" / "within").mkdir(parents=True)
     (gone / "locked" / "file").touch()
+    (gone / "locked" / "within").chmod(0)
     (gone / "locked").chmod(0)
     (gone / "link").symlink_to(kept)
     supervise.remove(str(gone))
     assert not gone.exists()
     assert (kept / "file").exists()
+
+
+def test_deleting_does_not_follow_a_link_in_the_trees_own_place(tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "file").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "kept")
+    supervise.remove(str(tmp_path / "link"))
+    assert (tmp_path / "kept" / "file").exists()
+
+
+def test_no_tree_is_too_deep_to_be_deleted(tmp_path: Path) -> None:
+    """Deeper than a path can be long, and than Python recurses."""
+    deep = "import os, sys\nfor _ in range(3000): os.mkdir('d'); open('f', 'w').close(); os.chdir('d')"
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    subprocess.run([sys.executable, "-c", deep], cwd=gone, check=True)
+    supervise.remove(str(gone))
+    assert not gone.exists()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
+
+from fnroll.sandbox.supervise import remove
 
 
 class MountedScratch:
@@ -28,4 +29,4 @@ class DirectoryScratch:
         self.path = path
 
     async def close(self) -> None:
-        shutil.rmtree(self.path, ignore_errors=True)
+        remove(str(self.path))

@@ -7,7 +7,7 @@ elsewhere only the programs' process groups can be found (`missing` says so).
 """
 
 # pathlib would double the fork server's start-up time.
-# ruff: noqa: PTH101, PTH106, PTH108
+# ruff: noqa: PTH101, PTH104, PTH106, PTH108, PTH114
 
 from __future__ import annotations
 
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from fnroll.sandbox.steps import Step
 
 _LINUX = sys.platform == "linux"
+
+_ROUNDS, _ROUND = 200, 0.0005
+"""How often a freeze looks whether all stand still, and seconds in between."""
 
 PROCESS: tuple[Step, ...] = (
     ("leash", steps.leash),
@@ -156,7 +159,7 @@ class _Supervisor:
         elif command[0] == "signal":
             self._programs.signal(command[1], command[2])
         elif command[0] == "freeze":
-            self._stop()
+            self._freeze()
         elif command[0] == "thaw":
             self._signal(self._tree()[::-1], signal.SIGCONT)
         return True
@@ -181,6 +184,18 @@ class _Supervisor:
         while fresh := [pid for pid in self._tree() if pid not in seen]:
             self._signal(fresh, signal.SIGSTOP)
             seen.update(fresh)
+
+    def _freeze(self) -> None:
+        """Again and again, until all stand still: those that still run may have woken others with SIGCONT."""
+        self._stop()
+        if not _LINUX:
+            return
+        for _ in range(_ROUNDS):
+            awake = tree.awake(self._tree())
+            if not awake:
+                return
+            self._signal(awake, signal.SIGSTOP)
+            select.select([], [], [], _ROUND)
 
     def _tree(self) -> list[int]:
         """Who lives in the sandbox; a negative number is a process group, all that other systems let us find."""
@@ -207,15 +222,44 @@ def _has_group(pid: int) -> bool:
 def remove(directory: str) -> None:
     """Delete a tree, directories that its owner made unreadable included; links are deleted, never followed.
 
-    shutil.rmtree stops at the former, and importing it here would cost 5 ms a sandbox.
+    A directory within a directory is moved to the top before it is emptied, so however deep the tree is, no path grows
+    too long and nothing recurses: shutil.rmtree gives up there, and importing it would cost 5 ms a sandbox. Nothing
+    may run any more that could change the tree.
     """
+    unknown = f"{directory}/{os.urandom(8).hex()}"
+    waiting, moved = [directory], 0
+    while waiting:
+        here = waiting.pop()
+        if os.path.islink(here):
+            continue
+        for item in _entries(here):
+            try:
+                if not item.is_dir(follow_symlinks=False):
+                    os.unlink(item.path)
+                elif here == directory:
+                    waiting.append(item.path)
+                else:
+                    moved += 1
+                    os.chmod(item.path, 0o700)  # a move changes what its ".." is
+                    os.rename(item.path, f"{unknown}{moved}")
+                    waiting.append(f"{unknown}{moved}")
+            except OSError:
+                pass  # what cannot be deleted stays, the rest goes
+        if here != directory:
+            _remove_empty(here)
+    _remove_empty(directory)
+
+
+def _entries(directory: str) -> list[os.DirEntry[str]]:
     try:
         os.chmod(directory, 0o700)
-        for item in os.scandir(directory):
-            if item.is_dir(follow_symlinks=False):
-                remove(item.path)
-            else:
-                os.unlink(item.path)
+        return list(os.scandir(directory))
+    except OSError:
+        return []
+
+
+def _remove_empty(directory: str) -> None:
+    try:
         os.rmdir(directory)
     except OSError:
         pass

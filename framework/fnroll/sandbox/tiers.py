@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import errno as codes
 import os
-import shutil
 import signal
 import socket
 from pathlib import Path
@@ -17,6 +16,7 @@ from fnroll.sandbox.cgroups import OWN_MB
 from fnroll.sandbox.limits import Group, Places
 from fnroll.sandbox.rootfs import API_ADDRESS, API_PORT, GID, UID
 from fnroll.sandbox.running import Running
+from fnroll.sandbox.supervise import remove
 
 
 class LinuxSandbox(Running):
@@ -173,7 +173,7 @@ class ProcessSandbox(Running):
     async def close(self) -> None:
         await super().close()
         if self._own is not None and self._own.exists():
-            shutil.rmtree(self._own, ignore_errors=True)
+            remove(str(self._own))
 
 
 class LandlockSandbox(ProcessSandbox):

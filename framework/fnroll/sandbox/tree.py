@@ -47,6 +47,19 @@ def _children_by_scan(pid: int) -> list[int]:
     return found
 
 
+def awake(pids: list[int]) -> list[int]:
+    """Those that are not stopped. A process that waits in the kernel for its disk or its vfork child is not awake."""
+    return [pid for pid in pids if _state(pid) not in (b"T", b"t", b"D", b"Z", b"X", b"")]
+
+
+def _state(pid: int) -> bytes:
+    """A letter as in /proc/PID/stat; none for a process that has gone."""
+    try:
+        return _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()[0]
+    except (OSError, IndexError):
+        return b""
+
+
 def peak_memory(pids: list[int]) -> int:
     """Sum of the highest resident sizes of these processes so far, in bytes; pages they share count once for each."""
     return sum(_peak(pid) for pid in pids)
