@@ -5,10 +5,10 @@ line that carries descriptors is one message. The sockets are:
 
 - control, one a host: down `sandbox` (a `Job`, with the life socket and the output pipe), `scratch` and `drop`. The
   server's first line is `ready` or `failed`. Its end means: kill everything and exit.
-- life, one a sandbox. Down, to its init: `start`, `signal`, `dial`, and in the tiers without namespaces `freeze` and
-  `thaw`. Up, from the fork server: `pid`, `oom`, and `gone` (all is released); from the init: `listening`, then
-  `failed` or `ready`, and for each program `started` or `failed`, and `exit`. When the host's end closes, the sandbox
-  is killed; that is what makes the host's death everybody's.
+- life, one a sandbox. Down, to its init: `start`, `signal`, `dial`, and where there is no freezer `freeze` and `thaw`.
+  Up, from the fork server: `pid`, `oom`, and `gone` (all is released); from the init: `listening`, then `failed` or
+  `ready`, and for each program `started` or `failed`, and `exit`. When the host's end closes, the sandbox is killed;
+  that is what makes the host's death everybody's.
 
 marshal is used because both ends are the same interpreter and it costs no import. `_socket` instead of `socket`: see
 syscalls.py. All sockets are streams, since macOS has no sequenced packets.

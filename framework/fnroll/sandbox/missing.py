@@ -19,7 +19,10 @@ _WATCHED = (
     "resident sizes are looked at every 10 ms instead: a short burst above MemorySize may pass, "
     "and memory that lies in no process (files in memory, buffers of sockets and pipes) is not seen"
 )
-_SIGNALS = "SIGSTOP is used instead: a process inside could notice a stopped child, and a handler SIGCONT"
+_SIGNALS = (
+    "SIGSTOP is used instead: a process inside could notice a stopped child, and a handler SIGCONT, "
+    "and a timer that sends SIGCONT wakes who set it"
+)
 
 _GROUPS = {
     "memory": ("memory limit", f"no memory control group ({{why}}); {_WATCHED}"),

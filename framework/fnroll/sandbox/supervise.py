@@ -31,9 +31,6 @@ if TYPE_CHECKING:
 
 _LINUX = sys.platform == "linux"
 
-_ROUNDS, _ROUND = 200, 0.0005
-"""How often a freeze looks whether all stand still, and seconds in between."""
-
 PROCESS: tuple[Step, ...] = (
     ("leash", steps.leash),
     ("limits", steps.limits),
@@ -190,12 +187,12 @@ class _Supervisor:
         self._stop()
         if not _LINUX:
             return
-        for _ in range(_ROUNDS):
+        for _ in range(tree.ROUNDS):
             awake = tree.awake(self._tree())
             if not awake:
                 return
             self._signal(awake, signal.SIGSTOP)
-            select.select([], [], [], _ROUND)
+            select.select([], [], [], tree.ROUND)
 
     def _tree(self) -> list[int]:
         """Who lives in the sandbox; a negative number is a process group, all that other systems let us find."""

@@ -82,25 +82,17 @@ class LinuxSandbox(Running):
             self.group.share_cpu(self._memory_mb)
 
     def freeze(self) -> None:
-        """By the control group; else SIGSTOP from the top down, until a walk finds nothing new: a stopped process
-        starts no more."""
+        """By the control group; else by the init, which reaches all at one blow."""
         self._rest()
-        if self._gone.done() or (self.group is not None and self.group.freeze()):
-            return
-        self._send(signal.SIGSTOP)
-        seen: set[int] = set()
-        while fresh := [pid for pid in self._members() if pid not in seen]:
-            _signal_all(fresh, signal.SIGSTOP)
-            seen.update(fresh)
+        if not self._gone.done() and (self.group is None or not self.group.freeze()):
+            self.command("freeze")
 
     def thaw(self) -> None:
-        """Signals go from the bottom up, so that no parent runs and wonders at a stopped child."""
         if self._gone.done():
             return
         self._watch_memory()
         if self.group is None or not self.group.thaw():
-            _signal_all(self._members()[::-1], signal.SIGCONT)
-            self._send(signal.SIGCONT)
+            self.command("thaw")
 
     async def _socket_inside(self) -> socket.socket:
         if not self._own_network:

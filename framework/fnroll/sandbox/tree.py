@@ -47,6 +47,10 @@ def _children_by_scan(pid: int) -> list[int]:
     return found
 
 
+ROUNDS, ROUND = 200, 0.0005
+"""How often a freeze by SIGSTOP looks whether all stand still, and seconds in between."""
+
+
 def awake(pids: list[int]) -> list[int]:
     """Those that are not stopped. A process that waits in the kernel for its disk or its vfork child is not awake."""
     return [pid for pid in pids if _state(pid) not in (b"T", b"t", b"D", b"Z", b"X", b"")]
