@@ -12,6 +12,8 @@
 | count | | answers with a counter of this process |
 | print | text | a line on stdout |
 | context | | answers with what the client knows of the invocation |
+| stream | text | (go; node as the handler index.stream) answers with the text itself, streamed |
+| break | text | (go; node likewise) streams the text, and then an error |
 | deep | | (python) calls itself without end |
 
 With the variable BROKEN set, init prints a line and exits with 1.

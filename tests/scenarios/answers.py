@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+
 from scenarios.vocabulary import (
     NATIVE,
     Between,
@@ -13,6 +15,7 @@ from scenarios.vocabulary import (
     call,
     notes,
     post,
+    posted,
     scenario,
     told_error,
 )
@@ -26,6 +29,8 @@ TOO_LARGE = f"Response payload size exceeded maximum allowed payload size ({RESP
 REFUSED = (
     '413 {"errorMessage":"Exceeded maximum allowed payload size (6291556 bytes).","errorType":"RequestEntityTooLarge"}'
 )
+
+BROKE_OFF = '{"errorMessage":"broke off","errorType":"Function.Stream"}'
 
 RESULTS: tuple[Scenario, ...] = (
     scenario("returns an object", answers(Json({"a": [1, 2.5, None]}), 'return {"a":[1,2.5,null]}')),
@@ -82,6 +87,21 @@ RESULTS: tuple[Scenario, ...] = (
             "http POST /2018-06-01/runtime/invocation/{ID}/response HTTP/1.1\r\nHost: api\r\nConnection: close\r\n"
             "Lambda-Runtime-Function-Response-Mode: streaming\r\nTransfer-Encoding: chunked\r\n\r\n"
             "4\r\none \r\n3\r\ntwo\r\n0\r\n\r\n",
+            "quit",
+        ),
+        answers("1", "return 1"),
+        languages=NATIVE,
+    ),
+    scenario(
+        "a stream that ends in an error",
+        posted(
+            BROKE_OFF,
+            "Function.Stream",
+            "http POST /2018-06-01/runtime/invocation/{ID}/response HTTP/1.1\r\nHost: api\r\nConnection: close\r\n"
+            "Lambda-Runtime-Function-Response-Mode: streaming\r\nTransfer-Encoding: chunked\r\n"
+            "Trailer: Lambda-Runtime-Function-Error-Type, Lambda-Runtime-Function-Error-Body\r\n\r\n"
+            "4\r\none \r\n0\r\nLambda-Runtime-Function-Error-Type: Function.Stream\r\n"
+            f"Lambda-Runtime-Function-Error-Body: {b64encode(BROKE_OFF.encode()).decode()}\r\n\r\n",
             "quit",
         ),
         answers("1", "return 1"),

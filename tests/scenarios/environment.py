@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from scenarios.vocabulary import NATIVE, Between, Call, Like, Scenario, notes, scenario
 
 ISOLATED = ("file system isolation",)
@@ -152,12 +155,21 @@ LIMITS: tuple[Scenario, ...] = (
 )
 
 
-def told(*steps: str, left: float = 10_000, client_context: str | None = None, **known: object) -> Call:
-    """What the runtime knows of an invocation that the caller made with this ARN, trace and client context."""
-    asked = {name: known[name] for name in ("arn", "trace") if name in known}
-    changes = {"trace_id" if name == "trace" else name: value for name, value in asked.items()}
+ASKED = {
+    "arn": ("arn", str),
+    "trace": ("trace_id", str),
+    "client": ("client_context", json.dumps),
+    "identity": ("cognito_identity", json.dumps),
+    "tenant": ("tenant_id", str),
+}
+"""What the caller says -> the member of the invocation, and how it is written there."""
+
+
+def told(*steps: str, left: float = 10_000, **known: Any) -> Call:
+    """The runtime knows of an invocation what the caller said."""
+    changes = {ASKED[name][0]: ASKED[name][1](value) for name, value in known.items()}
     expected = {**UNKNOWN, "request_id": ID, "remaining": Between(1, left), **known}
-    return notes([expected], *steps, "context", changes={**changes, "client_context": client_context})
+    return notes([expected], *steps, "context", changes=changes)
 
 
 INVOCATION: tuple[Scenario, ...] = (
@@ -165,14 +177,9 @@ INVOCATION: tuple[Scenario, ...] = (
     scenario("less time is left later", told("sleep 100", arn=ARN, left=9_900)),
     scenario("an ARN with a qualifier, as the caller gave it", told(arn=f"{ARN}:live")),
     scenario("a trace id, and then none", told(arn=ARN, trace=TRACE), told(arn=ARN)),
-    scenario(
-        "a client context",
-        told(
-            arn=ARN,
-            client={"custom": {"a": "ä→"}, "env": {"b": "c"}},
-            client_context='{"custom":{"a":"ä→"},"env":{"b":"c"}}',
-        ),
-    ),
+    scenario("a client context", told(arn=ARN, client={"custom": {"a": "ä→"}, "env": {"b": "c"}})),
+    scenario("an identity", told(arn=ARN, identity={"cognitoIdentityId": "i", "cognitoIdentityPoolId": "p"})),
+    scenario("a tenant", told(arn=ARN, tenant="blue"), told(arn=ARN)),
 )
 
 TABLE = (*AROUND, *DISKS, *LIMITS, *INVOCATION)

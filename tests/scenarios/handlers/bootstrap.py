@@ -118,7 +118,10 @@ def context_of(headers):
         aws_request_id=headers["Lambda-Runtime-Aws-Request-Id"],
         invoked_function_arn=headers["Lambda-Runtime-Invoked-Function-Arn"],
         client_context=client and SimpleNamespace(custom=client.get("custom"), env=client.get("env")),
-        identity=SimpleNamespace(cognito_identity_id=identity.get("cognitoIdentityId")),
+        identity=SimpleNamespace(
+            cognito_identity_id=identity.get("cognitoIdentityId"),
+            cognito_identity_pool_id=identity.get("cognitoIdentityPoolId"),
+        ),
         tenant_id=headers.get("Lambda-Runtime-Aws-Tenant-Id"),
         get_remaining_time_in_millis=lambda: max(0, deadline - int(clock() * 1000)),
     )

@@ -98,6 +98,12 @@ def http(session, rest):
     session.notes.append(f"{head.split()[1]} {body}".strip())
 
 
+def identity_of(known):
+    if not getattr(known, "cognito_identity_id", None):
+        return None
+    return {"cognitoIdentityId": known.cognito_identity_id, "cognitoIdentityPoolId": known.cognito_identity_pool_id}
+
+
 def about(session, rest):
     context = session.context
     client = context.client_context
@@ -107,7 +113,7 @@ def about(session, rest):
             "arn": context.invoked_function_arn,
             "remaining": context.get_remaining_time_in_millis(),
             "client": client and {"custom": client.custom, "env": client.env},
-            "identity": getattr(context.identity, "cognito_identity_id", None),
+            "identity": identity_of(context.identity),
             "tenant": context.tenant_id,
             "trace": os.environ.get("_X_AMZN_TRACE_ID"),
         }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"time"
@@ -22,6 +23,11 @@ type event struct {
 }
 
 var count int
+
+// A stream that ends in an error.
+type broken struct{}
+
+func (broken) Read([]byte) (int, error) { return 0, errors.New("broke off") }
 
 func about(ctx context.Context) any {
 	known, _ := lambdacontext.FromContext(ctx)
@@ -58,6 +64,10 @@ func handle(ctx context.Context, asked event) (any, error) {
 	case "count":
 		count++
 		return count, nil
+	case "stream":
+		return strings.NewReader(asked.Text), nil
+	case "break":
+		return io.MultiReader(strings.NewReader(asked.Text), broken{}), nil
 	case "print":
 		fmt.Println(asked.Text)
 	case "context":

@@ -34,3 +34,10 @@ const verbs = {
 };
 
 exports.handle = async (asked, context) => verbs[asked.do](asked, context);
+
+exports.stream = awslambda.streamifyResponse(async (asked, out) => {
+  out.setContentType('text/plain');
+  out.write(asked.text);
+  if (asked.do === 'break') throw new Error('broke off');
+  out.end();
+});
