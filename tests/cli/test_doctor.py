@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fnroll.cli.doctor import Check, chosen, directory, extras, interpreter, limits, nat, room, tiers
+from fnroll.cli.doctor import Check, chosen, directory, extras, interpreter, limits, room, tiers
 from fnroll.emulator.policy import MAX_ENVIRONMENTS, capacity
 from fnroll.layers import Runtime
 from fnroll.sandbox.api import Missing, Verdict
@@ -43,19 +43,6 @@ def test_what_the_chosen_tier_lacks_has_lines_with_the_way_to_it() -> None:
     assert found["file system isolation"].state == "no"
     assert found["freezer"].state == "yes"
     assert limits([NONE]) == []
-
-
-@pytest.mark.parametrize(
-    ("installed", "tun", "state", "mend"),
-    [
-        ({}, True, "no", "apt install passt"),
-        ({"slirp4netns"}, True, "yes", ""),
-        ({"pasta", "slirp4netns"}, False, "no", "sudo chmod 666 /dev/net/tun"),
-    ],
-)
-def test_nat_needs_a_helper_and_its_device(installed: set[str], tun: bool, state: str, mend: str) -> None:
-    found = nat(lambda name: f"/usr/bin/{name}" if name in installed else None, lambda: tun)
-    assert (found.state, found.mend) == (state, mend)
 
 
 def test_extras_are_named_with_their_install_line() -> None:

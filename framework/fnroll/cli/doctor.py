@@ -5,7 +5,6 @@ Every check is a function from what it finds to `Check` values; nothing is belie
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
@@ -65,7 +64,6 @@ def doctor(app: App, output: Any) -> None:
     found = [
         *tiers(verdicts),
         *limits(verdicts),
-        nat(shutil.which, lambda: os.access("/dev/net/tun", os.R_OK | os.W_OK)),
         *extras(lambda module: find_spec(module) is not None),
         *_interpreters(lambda: list_runtimes(app.directory)),
         directory("state", app.state),
@@ -135,16 +133,6 @@ def limits(verdicts: Sequence[Verdict]) -> list[Check]:
         else Check(verdict.tier, name, "yes")
         for name in names
     ]
-
-
-def nat(which: Callable[[str], str | None], tun: Callable[[], bool]) -> Check:
-    """--network nat: a helper, and the device that it needs."""
-    helper = next(filter(None, map(which, ("pasta", "slirp4netns"))), None)
-    if helper is None:
-        return Check("network", "nat", "no", "neither pasta nor slirp4netns is installed", "apt install passt")
-    if not tun():
-        return Check("network", "nat", "no", f"{helper} needs /dev/net/tun", "sudo chmod 666 /dev/net/tun")
-    return Check("network", "nat", "yes", helper)
 
 
 def extras(installed: Callable[[str], bool]) -> list[Check]:

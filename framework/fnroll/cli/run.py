@@ -20,8 +20,8 @@ from fnroll.errors import FunctionFailed, UsageError
 if TYPE_CHECKING:
     from fnroll.sandbox.api import Network
 
-TIERS = ("auto", "linux", "landlock", "process", "runsc")
-NETWORKS = ("none", "host", "nat")
+TIERS = ("auto", "linux", "landlock", "process")
+NETWORKS = ("none", "host")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +75,7 @@ class Plan:
     type=click.Choice(NETWORKS),
     default="none",
     show_default=True,
-    help="What a function reaches. none: its Runtime API alone; host: this machine's network; "
-    "nat: the outside, through pasta or slirp4netns.",
+    help="What a function reaches. none: its Runtime API alone; host: this machine's network.",
 )
 @click.option(
     "--sandbox",

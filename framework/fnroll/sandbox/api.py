@@ -27,7 +27,7 @@ from typing import Literal, Protocol
 
 from fnroll.errors import SandboxError
 
-Network = Literal["none", "host", "nat"]
+Network = Literal["none", "host"]
 Tier = Literal["auto", "linux", "landlock", "process"]
 
 
