@@ -1,8 +1,8 @@
 """The server of the `linux` tier: sandboxes from their making, ahead of their jobs, to their end.
 
-A cell is one sandbox. Its init (init.py) makes everything that no job changes and says `prepared`; then the cell waits.
-A job takes a cell: its limits are set, code, layers and /tmp are attached from outside, and the init gets the program.
-Where no cell waits the job does, until one is prepared.
+A cell is one sandbox. Its init (init.py) makes everything that no job changes, hands over its mounts and its listener
+on the way (`handed`) and says `prepared`; then the cell waits. A job takes a cell: its limits are set, code, layers and
+/tmp are attached from outside, and the init gets the program. Where no cell waits the job does, until one is prepared.
 """
 
 # pathlib would double the fork server's start-up time.
@@ -131,7 +131,7 @@ class Server:
                 lease.remove()
             raise
         if pid == 0:
-            self._become(theirs, enter.Inside(self._ground, lease, own_network, born))
+            self._become(enter.Inside(theirs, self._ground, lease, own_network, born))
         theirs.close()
         cell = Cell(pid, pidfd, ours, lease, own_network)
         self._making.add(cell)
@@ -149,21 +149,23 @@ class Server:
                 os.close(group)
         return *syscalls.clone(flags), False
 
-    def _become(self, feed: _socket.socket, inside: enter.Inside) -> None:
+    def _become(self, inside: enter.Inside) -> None:
         """In the child: nothing of this server's stays open but what the way in needs."""
         groups = [handle for _, _, handle in self._base.opened()]
-        syscalls.close_all_but((feed.fileno(), self._null, *groups))
-        init.main(inside, feed.detach(), self._null)
+        syscalls.close_all_but((inside.feed.fileno(), self._null, *groups))
+        init.main(inside, self._null)
 
     def _prepared(self, cell: Cell) -> None:
         data, descriptors = channel.receive(cell.feed, 4096)
         lines, _ = channel.split(data)
+        if descriptors:
+            cell.mounts, cell.listener = (*descriptors, -1)[:2]
+        if lines and lines[-1][0] == "handed":
+            return
         self._making.discard(cell)
         if not lines or lines[0][0] == "failed":
             self._fail(cell, lines[0][1:] if lines else ["enter", "0", "the sandbox died on its way in", ""])
             return
-        cell.mounts = descriptors[0]
-        cell.listener = descriptors[1] if len(descriptors) > 1 else -1
         self._spare[cell.own_network].append(cell)
         self._give(cell.own_network)
 
@@ -289,7 +291,7 @@ class Server:
             channel.say(cell.life, "gone")
             cell.life.close()
             return
-        if cell in self._making:
+        while cell in self._making:
             self._prepared(cell)
         self._forget(cell.feed.fileno())
         cell.feed.close()

@@ -15,7 +15,7 @@ import os
 import resource
 import struct
 
-from fnroll.sandbox import rootfs, seccomp, steps, syscalls
+from fnroll.sandbox import channel, rootfs, seccomp, steps, syscalls
 from fnroll.sandbox.cgroups import PROCESSES
 
 TYPE_CHECKING = False
@@ -36,11 +36,14 @@ _IFA_ADDRESS, _IFA_LOCAL = 1, 2
 
 
 class Inside:
-    """What the steps of `AHEAD` share. `born`: made in its control group of version 2."""
+    """What the steps of `AHEAD` share. `feed` leads to the fork server; `born`: made in its group of version 2."""
 
-    __slots__ = ("born", "ground", "lease", "listener", "mounts", "own_network")
+    __slots__ = ("born", "feed", "ground", "lease", "listener", "mounts", "own_network")
 
-    def __init__(self, ground: Ground, lease: Lease | None, own_network: bool, born: bool) -> None:
+    def __init__(
+        self, feed: _socket.socket, ground: Ground, lease: Lease | None, own_network: bool, born: bool
+    ) -> None:
+        self.feed = feed
         self.ground = ground
         self.lease = lease
         self.own_network = own_network
@@ -92,6 +95,17 @@ def network(inside: Inside) -> None:
     inside.listener.listen(1024)
 
 
+def hand_over(inside: Inside) -> None:
+    """To the fork server, which attaches what the job brings, and to the host. The kernel counts the descriptors that
+    are under way of each user, and lets a sender have no more than it may have open: so before there is a limit, and
+    before this is the user of functions, which may have used that up."""
+    gifts = [inside.mounts] + ([inside.listener.fileno()] if inside.listener is not None else [])
+    channel.send(inside.feed, channel.line(["handed"]), gifts)
+    os.close(inside.mounts)
+    if inside.listener is not None:
+        inside.listener.close()
+
+
 def identity(inside: Inside) -> None:
     rootfs.become(inside.ground.privileged)
 
@@ -125,6 +139,7 @@ AHEAD: tuple[InsideStep, ...] = (
     ("processes", processes),
     ("host name", name),
     ("network", network),
+    ("hand over", hand_over),
     ("limits", steps.limits),
     ("session", steps.session),
     ("identity", identity),

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from fnroll.sandbox.enter import Inside
 
 
-def main(inside: Inside, feed: int, null: int) -> NoReturn:
-    """`feed` is the socket that the job will come by. Ends with the life socket, or with the fork server."""
+def main(inside: Inside, null: int) -> NoReturn:
+    """The job will come by `inside.feed`. Ends with the life socket, or with the fork server."""
     try:
-        _live(inside, _socket.socket(fileno=feed), null)
+        _live(inside, inside.feed, null)
     finally:
         os._exit(0)
 
@@ -42,11 +42,7 @@ def _live(inside: Inside, feed: _socket.socket, null: int) -> None:
     if refused is not None:
         channel.say(feed, "failed", *refused)
         return
-    listener = inside.listener.detach() if inside.listener is not None else -1
-    gifts = [descriptor for descriptor in (inside.mounts, listener) if descriptor >= 0]
-    channel.say(feed, "prepared", descriptors=gifts)
-    for descriptor in gifts:
-        os.close(descriptor)
+    channel.say(feed, "prepared")
     message = channel.receive_message(feed)
     if message is None:
         return
@@ -113,14 +109,22 @@ def _obey(programs: Programs, life: _socket.socket, command: list[Any], descript
     elif command[0] == "signal":
         programs.signal(command[1], command[2])
     elif command[0] == "dial":
-        # A socket belongs to the network namespace that it was made in, whoever connects it.
-        dialled = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC, 0)
-        channel.say(life, "dialled", command[1], descriptors=(dialled.fileno(),))
-        dialled.close()
+        _dial(life, command[1])
     elif command[0] == "freeze":
         _freeze()
     elif command[0] == "thaw":
         _signal_all(syscalls.SIGCONT)
+
+
+def _dial(life: _socket.socket, number: int) -> None:
+    """A socket belongs to the network namespace that it was made in, whoever connects it. It cannot be sent if
+    functions have too many descriptors under way (enter.hand_over)."""
+    try:
+        dialled = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC, 0)
+        channel.send(life, channel.line(["dialled", number]), [dialled.fileno()])
+        dialled.close()
+    except OSError as error:
+        channel.say(life, "undialled", number, error.errno or 0)
 
 
 def _freeze() -> None:

@@ -340,6 +340,8 @@ class Running(ABC):
                 self._oom = True
             case "dialled":
                 self._on_dialled(int(words[1]))
+            case "undialled":
+                self._on_undialled(int(words[1]), int(words[2]))
             case "gone":
                 self._on_gone()
 
@@ -363,6 +365,11 @@ class Running(ABC):
             os.close(descriptor)
         else:
             waiting.set_result(socket.socket(fileno=descriptor))
+
+    def _on_undialled(self, number: int, code: int) -> None:
+        waiting = self._dialled.pop(number, None)
+        if waiting is not None and not waiting.done():
+            waiting.set_exception(OSError(code, os.strerror(code)))
 
     def _on_gone(self) -> None:
         """What was not told to have ended by itself was killed."""
