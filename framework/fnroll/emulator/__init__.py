@@ -36,7 +36,7 @@ from fnroll.emulator.policy import MAX_ENVIRONMENTS, Account, Key, Ledger
 from fnroll.emulator.pool import Pool
 from fnroll.emulator.provision import Provisioner
 from fnroll.emulator.slots import Slot
-from fnroll.errors import InvocationThrottled
+from fnroll.errors import EmulatorError, InvocationThrottled
 from fnroll.sandbox import open_host
 from fnroll.sandbox.api import Missing, SandboxHost, Tier
 
@@ -170,6 +170,8 @@ class Emulator:
 
     async def _start(self, config: FunctionConfig, slot: Slot, init_timeout: float) -> ExecutionEnvironment:
         """A new environment in the slot, after its init."""
+        if config.concurrency > 1:  # the pool could; an environment cannot yet
+            raise EmulatorError("managed instances are not built: an environment takes one invocation at a time")
         environment = slot.environment = self._environment(config, slot, init_timeout)
         turn = await self._gate.enter(slot.key)
         try:
