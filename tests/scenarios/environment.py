@@ -65,7 +65,7 @@ AROUND: tuple[Scenario, ...] = (
     scenario(
         "the user",
         notes(["sbx_user1051", "993 990 990"], "sh id -un", "sh echo $(id -u) $(id -g) $(id -G)"),
-        needs=("user",),
+        needs=("user", "paths"),
     ),
     scenario(
         "owners and modes",
@@ -114,7 +114,7 @@ DISKS: tuple[Scenario, ...] = (
         needs=("/tmp size",),
         languages=NATIVE,
     ),
-    scenario("/tmp is empty at first", notes(["0"], "sh ls -A /tmp | wc -l"), languages=NATIVE),
+    scenario("/tmp is empty at first", notes(["0"], "sh ls -A /tmp/ | wc -l"), languages=NATIVE),
 )
 
 LIMITS: tuple[Scenario, ...] = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from scenarios.vocabulary import (
     MANAGED,
     NATIVE,
@@ -35,14 +37,14 @@ def raised(text: str) -> By:
     )
 
 
+@dataclass(frozen=True, slots=True)
 class Lines:
-    """A list of lines, the last or first of which match."""
+    """A list of lines, all of which match."""
 
-    def __init__(self, pattern: str) -> None:
-        self._pattern = Like(pattern)
+    pattern: str
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, list) and bool(other) and all(self._pattern == line for line in other)
+        return isinstance(other, list) and bool(other) and all(Like(self.pattern) == line for line in other)
 
     __hash__ = None  # type: ignore[assignment]
 

@@ -54,7 +54,7 @@ def _python(task: Path, opt: Path) -> Built:
     shutil.copy(HERE / "handlers/handler.py", task)
     opt.mkdir()
     shutil.copy(HERE / "handlers/bootstrap.py", opt)
-    script(opt / "bootstrap", f"#!/bin/sh\nexec {PYTHON} /opt/bootstrap.py\n")
+    script(opt / "bootstrap", f"#!/bin/sh\nexec {PYTHON} ${{0%/*}}/bootstrap.py\n")
     return Built(task, opt)
 
 
