@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from time import monotonic  # the loop's own clock may count whole milliseconds (uvloop's does)
 from typing import Any, Final
 from uuid import uuid4
 
@@ -103,9 +104,9 @@ class ExecutionEnvironment:
         """The init phase. One that fails is no error here: the first invocation tries once more. Raises SandboxError,
         and EmulatorError when it is closed meanwhile."""
         self._happen(Happening.START)
-        began = self._loop.time()
+        began = monotonic()
         failure = await self._initialise("init", began + self._init_timeout)
-        spent = (self._loop.time() - began) * 1000
+        spent = (monotonic() - began) * 1000
         if failure is None:
             self._init_ms = spent
         else:
@@ -114,12 +115,11 @@ class ExecutionEnvironment:
     async def invoke(self, invocation: Invocation) -> Outcome:
         """One event, to its outcome. Cancelling it ends the environment. Raises SandboxError, EmulatorError."""
         self._invocation = invocation
-        self._began = self._loop.time()
+        self._began = monotonic()
         self._journal.begin(invocation.request_id)
         self._outcome = self._loop.create_future()
         if self._phase is not Phase.IDLE:
-            failure = await self._initialise_again()
-            if failure is not None:
+            if (failure := await self._initialise_again()) is not None:
                 return self._init_failed_again(failure)
             if not self._outcome.done():
                 self._deliver(None)
@@ -180,7 +180,7 @@ class ExecutionEnvironment:
         assert invocation is not None
         assert self._instance is not None
         self._journal.tell(events.start(invocation.request_id, self.config.version, invocation.trace_id))
-        left = max(self._until - self._loop.time(), 0.0) if self._late else float(self.config.timeout)
+        left = max(self._until - monotonic(), 0.0) if self._late else float(self.config.timeout)
         self._deadline = self._loop.call_later(left, self._on_deadline)
         self._instance.deliver(Delivery.of(invocation, self._clock() + left))
 
@@ -235,7 +235,7 @@ class ExecutionEnvironment:
 
     async def _initialise(self, phase: lines.Phase, until: float) -> InitFailure | None:
         """One try, in a fresh sandbox with the /tmp of the last. Raises SandboxError. After a failure there is none."""
-        began = self._loop.time()
+        began = monotonic()
         begun = events.init_start(self.config, phase, self._id)
         self._journal.reopen()
         if phase == "init":
@@ -246,7 +246,7 @@ class ExecutionEnvironment:
             self._happen(Happening.FAILED, failure)
         else:
             failure = await self._try(found, until, begun)
-        spent = (self._loop.time() - began) * 1000
+        spent = (monotonic() - began) * 1000
         if failure is not None:
             failure = await self._last_words(failure)
         status, error_type = ("success", None) if failure is None else (failure.status, failure.error_type)
@@ -266,7 +266,7 @@ class ExecutionEnvironment:
             self._scratch = await self._host.scratch(self.config.tmp_mb)
         assert self._init is not None
         told = Events(self._on_ready, self._on_answer, self._on_init_error, self._on_exit)
-        handle = self._loop.call_at(until, self._on_deadline)
+        handle = self._loop.call_later(max(until - monotonic(), 0.0), self._on_deadline)
         try:
             launched = await launch(self._host, self.config, found, self._journal, told, self._scratch, begun)
             if isinstance(launched, Fault):
@@ -314,7 +314,7 @@ class ExecutionEnvironment:
 
     def _finish(self, payload: bytes, status: Status, error_type: str | None = None, *, platform: bool = False) -> None:
         """The outcome of the invocation under way; everything printed before now is in its log."""
-        duration = (self._loop.time() - self._began) * 1000
+        duration = (monotonic() - self._began) * 1000
         self._resolve(self._outcome_of(payload, status, error_type, platform, duration))
 
     def _conclude_timeout(self) -> Outcome:
@@ -342,7 +342,7 @@ class ExecutionEnvironment:
             payload = failure.fault.payload(self._request_id)
         if failure.posted is not None:
             payload = failure.posted.payload
-        duration = (self._loop.time() - self._began) * 1000
+        duration = (monotonic() - self._began) * 1000
         return self._outcome_of(payload, "error", failure.error_type, True, duration)
 
     def _outcome_of(
