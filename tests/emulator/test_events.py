@@ -12,29 +12,48 @@ import pytest
 
 from emulator_support import REQUEST_ID, function, opened
 from fnroll.emulator import events
-from fnroll.emulator.api import FunctionConfig, Report
+from fnroll.emulator.api import FunctionConfig, Invocation, Report
 from fnroll.emulator.faults import exited
+from fnroll.emulator.tally import Ending
 from fnroll.sandbox.api import Exit
 
+EVENT = Invocation("id", b"", "arn")
 CONFIG = FunctionConfig("f", "arn", "7", "1", Path("/"), None)
 GOOD = Report(3.01, 114, 128, 36, 110.1, "success")
 BAD = replace(GOOD, status="error", error_type="Runtime.OutOfMemory", platform_error=True)
 
 TABLE: list[tuple[events.Event, str, str | None, dict[str, Any]]] = [
     (
-        events.start("id", "7", "Root=1"),
+        events.start(replace(EVENT, trace_id="Root=1"), "7"),
         "INFO",
         "START RequestId: id Version: 7",
         {"requestId": "id", "version": "7", "tracing": {"type": "X-Amzn-Trace-Id", "value": "Root=1"}},
     ),
     (
-        events.runtime_done("id", "success", None, 3.01, 12),
+        events.runtime_done(EVENT, Ending("success", None, False, 3.01), 12),
         "DEBUG",
         "END RequestId: id",
         {"requestId": "id", "status": "success", "metrics": {"durationMs": 3.01, "producedBytes": 12}},
     ),
     (
-        events.report("id", GOOD),
+        events.runtime_done(
+            EVENT, Ending("success", None, False, 17.12), 50, events.Spans(1719824094.108, 1.613, 15.507)
+        ),
+        "DEBUG",
+        "END RequestId: id",
+        {
+            "requestId": "id",
+            "status": "success",
+            "metrics": {"durationMs": 17.12, "producedBytes": 50},
+            "spans": [
+                {"name": "responseLatency", "start": "2024-07-01T08:54:54.108Z", "durationMs": 1.613},
+                {"name": "responseDuration", "start": "2024-07-01T08:54:54.109Z", "durationMs": 0.0},
+                {"name": "runtimeOverhead", "start": "2024-07-01T08:54:54.109Z", "durationMs": 15.507},
+            ],
+        },
+    ),
+    (
+        events.report(EVENT, GOOD),
         "INFO",
         "REPORT RequestId: id\tDuration: 3.01 ms\tBilled Duration: 114 ms\tMemory Size: 128 MB\t"
         "Max Memory Used: 36 MB\t"
@@ -52,7 +71,7 @@ TABLE: list[tuple[events.Event, str, str | None, dict[str, Any]]] = [
         },
     ),
     (
-        events.report("id", replace(BAD, init_ms=None)),
+        events.report(EVENT, replace(BAD, init_ms=None)),
         "WARN",
         "REPORT RequestId: id\tDuration: 3.01 ms\tBilled Duration: 114 ms\tMemory Size: 128 MB\t"
         "Max Memory Used: 36 MB\t"

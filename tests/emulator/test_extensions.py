@@ -82,7 +82,7 @@ def test_what_it_sees_of_the_environment(tier: str, tmp_path: Path) -> None:
     ("does", "error_type", "message"),
     [
         ({"exit": "start"}, "Extension.Crash", "exit status 7"),
-        ({"error": "init"}, "Extension.InitError", "Agent.Bad"),
+        ({"error": "init"}, "Extension.InitError", "exit status 1"),
     ],
 )
 def test_one_that_fails_in_init_fails_the_invocation(
@@ -103,7 +103,9 @@ def test_one_that_crashes_takes_the_invocation_along_and_the_next_works_again(ti
     assert [outcome.function_error for outcome in outcomes] == [None, "Unhandled", None]
     assert json.loads(outcomes[1].payload)["errorType"] == "Extension.Crash"
     assert outcomes[2].payload == b"3"
-    assert any(line.startswith("EXTENSION\tName: agent\tState: Exited") for line in lines)
+    assert outcomes[2].report.init_ms is None
+    ready = "EXTENSION\tName: agent\tState: Ready\tEvents: [INVOKE, SHUTDOWN]"
+    assert [line for line in lines if line.startswith("EXTENSION")] == [ready, ready]
 
 
 def test_one_that_cannot_start(tier: str, tmp_path: Path) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,12 @@ import pytest
 
 from emulator_wire_support import Wire
 from fnroll.emulator import extensions
-from fnroll.emulator.extensions import AIMS, TRANSITIONS, About, Event, Extension, Extensions, Hooks, State
+from fnroll.emulator.extension_states import TRANSITIONS, Event, State
+from fnroll.emulator.extensions import About, Extension, Extensions, Hooks
 from fnroll.emulator.lifecycle import Reason
 
+SOME_ID = "00000000-0000-4000-8000-000000000000"
+PAGE = Path(__file__).parents[2] / "docs" / "emulator.md"
 ABOUT = About("hello", "$LATEST", "handler.handle", "000000000000")
 
 
@@ -139,16 +142,43 @@ def test_errors_are_reported_with_their_type() -> None:
     assert [(extension.name, extension.error_type) for extension in api.failed] == [("agent", "Agent.NoConfig")]
     assert answer(api.call("GET", "event/next", id=api.id)) == refusal(
         "Extension.InvalidExtensionState",
-        "State transition from InitError to Ready failed for extension agent. Error: State transition is not allowed",
+        f"State transition from InitError to Ready failed for extension {api.id}. "
+        "Error: State transition is not allowed",
     )
+    again = api.call("POST", path, b"{}", id=api.id, Lambda_Extension_Function_Error_Type="Agent.Other")
+    assert answer(again) == (202, {"status": "OK"})
+    assert [extension.error_type for extension in api.failed] == ["Agent.NoConfig"]
+
+
+def test_an_error_that_its_state_does_not_allow() -> None:
+    api = Api("agent")
+    api.register("agent", "INVOKE")
+    api.call("GET", "event/next", id=api.id)
+    for path, aim in (("init/error", "InitError"), ("event/next", "Ready")):
+        method = "POST" if path == "init/error" else "GET"
+        told = api.call(method, path, id=api.id, Lambda_Extension_Function_Error_Type="Agent.Late")
+        assert answer(told) == refusal(
+            "Extension.InvalidExtensionState",
+            f"State transition from Ready to {aim} failed for extension {api.id}. "
+            "Error: State transition is not allowed",
+        )
+    assert not api.failed
+    late = api.call("POST", "exit/error", id=api.id, Lambda_Extension_Function_Error_Type="Agent.Late")
+    assert answer(late)[0] == 202
+    assert [extension.state for extension in api.failed] == [State.EXIT_ERROR]
 
 
 @pytest.mark.parametrize(
     ("name", "events", "error_type", "message"),
     [
         ("", ["INVOKE"], "Extension.InvalidExtensionName", "Empty extension name"),
-        ("agent", ["NOTHING"], "Extension.InvalidEventType", "NOTHING: invalid event type"),
-        ("inside", ["SHUTDOWN"], "Extension.InvalidEventType", "SHUTDOWN: invalid event type"),
+        ("agent", ["NOTHING"], "Extension.InvalidEventType", "NOTHING: ErrorInvalidEventType"),
+        (
+            "inside",
+            ["SHUTDOWN"],
+            "Extension.InvalidEventType",
+            "SHUTDOWN: ShutdownEventNotSupportedForInternalExtension",
+        ),
     ],
 )
 def test_registrations_that_are_refused(name: str, events: list[str], error_type: str, message: str) -> None:
@@ -161,14 +191,32 @@ def test_a_name_is_taken_once() -> None:
     assert api.register("agent") == refusal(
         "Extension.InvalidExtensionState",
         "State transition from Registered to Registered failed for extension agent. "
-        "Error: Extension with this name already registered",
+        "Error: State transition is not allowed",
+    )
+    api.register("inside")
+    assert api.register("inside") == refusal(
+        "Extension.InvalidExtensionState", "Extension with this name already registered"
     )
 
 
-@pytest.mark.parametrize("body", [b"", b"no", b"[]", b'{"events": 1}', b'{"events": [1]}'])
-def test_a_registration_that_is_no_registration(body: bytes) -> None:
+@pytest.mark.parametrize(
+    ("body", "about"),
+    [
+        (b"", "Expecting value"),
+        (b"no", "Expecting value"),
+        (b"[]", "object"),
+        (b"[" * 100_000, "object"),
+        (b'{"events": 1}', "events"),
+        (b'{"events": [1]}', "events"),
+        (b'{"configurationKeys": ["A"]}', "configurationKeys are deprecated; use environment variables instead"),
+    ],
+    ids=["empty", "word", "list", "deep", "number", "numbers", "keys"],
+)
+def test_a_registration_that_is_no_registration(body: bytes, about: str) -> None:
     wire = Api("agent").call("POST", "register", body, Lambda_Extension_Name="agent")
-    assert answer(wire) == refusal("InvalidRequestFormat", "Invalid request format")
+    status, said = answer(wire)
+    assert (status, said["errorType"]) == (403, "InvalidRequestFormat")
+    assert about in said["errorMessage"]
 
 
 @pytest.mark.parametrize(
@@ -176,7 +224,8 @@ def test_a_registration_that_is_no_registration(body: bytes) -> None:
     [
         (None, "Extension.MissingExtensionIdentifier", "Missing Lambda-Extension-Identifier header"),
         ("x", "Extension.InvalidExtensionIdentifier", "Invalid Lambda-Extension-Identifier"),
-        ("0" * 36, "Extension.UnknownExtensionIdentifier", f"Unknown extension {'0' * 36}"),
+        ("0" * 36, "Extension.InvalidExtensionIdentifier", "Invalid Lambda-Extension-Identifier"),
+        (SOME_ID, "Extension.UnknownExtensionIdentifier", f"Unknown extension {SOME_ID}"),
     ],
 )
 def test_who_asks_has_to_say_who_it_is(id: str | None, error_type: str, message: str) -> None:
@@ -189,14 +238,26 @@ def test_routes(method: str, path: str, status: int) -> None:
     assert int(written.split()[1]) == status
 
 
-def test_the_table_is_closed_and_every_state_can_be_reached() -> None:
-    for state, event in itertools.product(State, Event):
-        aim = TRANSITIONS[state].get(event)
-        assert aim is None or aim is AIMS[event]
+def test_every_state_can_be_reached_and_the_page_draws_the_same_table() -> None:
     reached = {State.STARTED}
     for _ in State:
         reached |= {aim for state in reached for aim in TRANSITIONS[state].values()}
     assert reached == set(State)
+    section = PAGE.read_text().partition("## Extensions")[2]
+    rows = [line.strip("|").split("|") for line in section.splitlines() if re.match(r"\| (state|`\w+`) \|", line)]
+    (_, *columns), *rows = [[cell.strip(" `") for cell in row] for row in rows]
+    drawn = {
+        State(name): {Event(column): State(cell) for column, cell in zip(columns, cells, strict=True) if cell}
+        for name, *cells in rows
+    }
+    assert drawn == {state: dict(row) for state, row in TRANSITIONS.items()}
+
+
+def test_switched_off_there_is_no_such_api() -> None:
+    api = Api()
+    api.extensions = Extensions(ABOUT, [], Hooks(api._changed, api.failed.append), enabled=False)
+    written = api.call("POST", "register", {"events": []}, Lambda_Extension_Name="inside").transport.written
+    assert written.startswith(b"HTTP/1.1 404 ")
 
 
 def test_external_extensions_are_the_files_of_the_layers(tmp_path: Path) -> None:

@@ -125,12 +125,16 @@ TABLE: tuple[Scenario, ...] = (
     ),
     beside(
         "an extension that reports an init error",
-        never_began("Extension.InitError", "Extension.NoLuck"),
+        never_began("Extension.InitError", "exit status 1"),
         does="init error",
     ),
     beside(
         "an extension that never registers",
-        timeout("1.00", init_log=(init_report("init", "timeout"), init_report("invoke", "timeout")), cold=False),
+        timeout(
+            "1.00",
+            init_log=(TOLD, init_report("init", "timeout"), TOLD, init_report("invoke", "timeout")),
+            cold=False,
+        ),
         does="wait",
         patience=0.5,
         config={"timeout": 1},
@@ -142,7 +146,7 @@ TABLE: tuple[Scenario, ...] = (
             "exit status 4",
             "sleep 60000",
             init_log=(READY,),
-            told=("watcher: INVOKE", TOLD),
+            told=("watcher: INVOKE",),
         ),
         does="crash",
     ),
@@ -150,10 +154,10 @@ TABLE: tuple[Scenario, ...] = (
         "an extension that reports its end during an invocation",
         taken_along(
             "Extension.ExitError",
-            "Extension.NoLuck",
+            "exit status 1",
             "sleep 60000",
             init_log=(READY,),
-            told=("watcher: INVOKE", TOLD),
+            told=("watcher: INVOKE",),
         ),
         does="exit error",
     ),
@@ -165,7 +169,6 @@ TABLE: tuple[Scenario, ...] = (
             "EXTENSION\tName: watcher\tState: LaunchError\tEvents: []\tError Type: PermissionDenied",
         ),
         layer={"extensions/watcher": File(PROGRAM.text, 0o644)},
-        pending={"native": "no EXTENSION line tells of an extension that cannot start"},
     ),
     beside(
         "an extension that is no program",
@@ -175,7 +178,6 @@ TABLE: tuple[Scenario, ...] = (
             "EXTENSION\tName: watcher\tState: LaunchError\tEvents: []\tError Type: UnknownError",
         ),
         layer={"extensions/watcher": File("no program\n")},
-        pending={"native": "no EXTENSION line tells of an extension that cannot start"},
     ),
     beside(
         "extensions that are switched off",

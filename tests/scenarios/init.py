@@ -92,8 +92,9 @@ BROKEN: tuple[Scenario, ...] = (
     ),
     scenario(
         "init is killed by a signal",
-        crash("Runtime exited with error: signal: segmentation fault", init_log=twice("Runtime.ExitError"), cold=False),
+        replace(timeout("1.00", cold=False), log=None),  # tried until the function's time is up (facts 2.5)
         init=("signal 11",),
+        config={"timeout": 1},
     ),
     scenario(
         "init exits the first time only",

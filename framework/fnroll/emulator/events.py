@@ -14,8 +14,9 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from fnroll.emulator import lines
-from fnroll.emulator.api import FunctionConfig, Report
+from fnroll.emulator.api import FunctionConfig, Invocation, Report
 from fnroll.emulator.faults import Fault
+from fnroll.emulator.tally import Ending
 
 LEVELS: Final = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 Record = Mapping[str, Any]
@@ -85,34 +86,57 @@ def init_report(
     return Event("platform.initReport", level, text, lambda: said)
 
 
-def start(request_id: str, version: str, trace_id: str | None) -> Event:
-    return Event(
-        "platform.start", "INFO", lines.start(request_id, version), partial(_start, request_id, version, trace_id)
-    )
+def start(invocation: Invocation, version: str) -> Event:
+    text = lines.start(invocation.request_id, version)
+    return Event("platform.start", "INFO", text, partial(_start, invocation, version))
 
 
-def _start(request_id: str, version: str, trace_id: str | None) -> Record:
-    return {"requestId": request_id, "version": version, **_tracing(trace_id)}
+def _start(invocation: Invocation, version: str) -> Record:
+    return {"requestId": invocation.request_id, "version": version, **_tracing(invocation.trace_id)}
 
 
-def runtime_done(request_id: str, status: str, error_type: str | None, duration_ms: float, size: int) -> Event:
-    """The END line stands where this event does: the runtime has done its part of the invocation."""
-    level = "DEBUG" if status == "success" else "WARN"
-    record = partial(_runtime_done, request_id, status, error_type, duration_ms, size)
-    return Event("platform.runtimeDone", level, lines.end(request_id), record)
+class Spans(NamedTuple):
+    """What an answered invocation spent its time on. `began` in epoch seconds; `overhead_ms`: between the answer and
+    the runtime's next call for an event. The answer is read in one piece here, so that its reading takes no time."""
+
+    began: float
+    latency_ms: float
+    overhead_ms: float
+
+    def record(self) -> list[Record]:
+        answered = self.began + self.latency_ms / 1000
+        return [
+            {"name": "responseLatency", "start": instant(self.began), "durationMs": round(self.latency_ms, 3)},
+            {"name": "responseDuration", "start": instant(answered), "durationMs": 0.0},
+            {"name": "runtimeOverhead", "start": instant(answered), "durationMs": round(self.overhead_ms, 3)},
+        ]
 
 
-def _runtime_done(request_id: str, status: str, error_type: str | None, duration_ms: float, size: int) -> Record:
-    metrics = {"durationMs": round(duration_ms, 3), "producedBytes": size}
-    return {"requestId": request_id, **_outcome(status, error_type), "metrics": metrics}
+def runtime_done(invocation: Invocation, ending: Ending, size: int, spans: Spans | None = None) -> Event:
+    """The END line stands where this event does: the runtime has done its part of the invocation. `size`: bytes of the
+    answer."""
+    level = "DEBUG" if ending.status == "success" else "WARN"
+    record = partial(_runtime_done, invocation, ending, size, spans)
+    return Event("platform.runtimeDone", level, lines.end(invocation.request_id), record)
 
 
-def report(request_id: str, figures: Report) -> Event:
+def _runtime_done(invocation: Invocation, ending: Ending, size: int, spans: Spans | None) -> Record:
+    return {
+        "requestId": invocation.request_id,
+        **_outcome(ending.status, ending.error_type),
+        "metrics": {"durationMs": round(ending.spent_ms, 3), "producedBytes": size},
+        **({} if spans is None else {"spans": spans.record()}),
+        **_tracing(invocation.trace_id),
+    }
+
+
+def report(invocation: Invocation, figures: Report) -> Event:
     level = "INFO" if figures.status == "success" else "WARN"
-    return Event("platform.report", level, lines.report(request_id, figures), partial(_report, request_id, figures))
+    text = lines.report(invocation.request_id, figures)
+    return Event("platform.report", level, text, partial(_report, invocation, figures))
 
 
-def _report(request_id: str, figures: Report) -> Record:
+def _report(invocation: Invocation, figures: Report) -> Record:
     metrics = {
         "durationMs": figures.duration_ms,
         "billedDurationMs": figures.billed_ms,
@@ -120,7 +144,8 @@ def _report(request_id: str, figures: Report) -> Record:
         "maxMemoryUsedMB": figures.max_memory_mb,
         **({} if figures.init_ms is None else {"initDurationMs": figures.init_ms}),
     }
-    return {"requestId": request_id, **_outcome(figures.status, figures.error_type), "metrics": metrics}
+    outcome = _outcome(figures.status, figures.error_type)
+    return {"requestId": invocation.request_id, **outcome, "metrics": metrics, **_tracing(invocation.trace_id)}
 
 
 def fault(request_id: str, found: Fault) -> Event:

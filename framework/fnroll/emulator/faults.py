@@ -19,6 +19,10 @@ EXIT: Final = "Runtime.ExitError"
 OUT_OF_MEMORY: Final = "Runtime.OutOfMemory"
 ENTRYPOINT: Final = "Runtime.InvalidEntrypoint"
 TOO_LARGE: Final = "Function.ResponseSizeTooLarge"
+EXTENSION_CRASH: Final = "Extension.Crash"
+EXTENSION_INIT: Final = "Extension.InitError"
+EXTENSION_EXIT: Final = "Extension.ExitError"
+EXTENSION_LAUNCH: Final = "Extension.LaunchError"
 
 SIGNALS: Final = {
     1: "hangup",
@@ -83,17 +87,17 @@ def exited(how: Exit) -> Fault:
 def extension_exited(how: Exit) -> Fault:
     """An extension ended when it should have gone on."""
     if how.signal is not None:
-        return Fault("Extension.Crash", f"signal: {SIGNALS.get(how.signal, how.signal)}")
-    return Fault("Extension.Crash", f"exit status {how.status}" if how.status else "exit code 0")
-
-
-def extension_failed(during_init: bool, error_type: str) -> Fault:
-    """An extension said so itself."""
-    return Fault("Extension.InitError" if during_init else "Extension.ExitError", error_type)
+        reported = OUT_OF_MEMORY if how.oom else None
+        return Fault(EXTENSION_CRASH, f"signal: {SIGNALS.get(how.signal, how.signal)}", reported=reported)
+    return Fault(EXTENSION_CRASH, f"exit status {how.status}" if how.status else "exit code 0")
 
 
 def extension_not_started(name: str, reason: str) -> Fault:
-    return Fault("Extension.LaunchError", f"fork/exec /opt/extensions/{name}: {reason}")
+    return Fault(EXTENSION_LAUNCH, f"fork/exec /opt/extensions/{name}: {reason}")
+
+
+def too_many_extensions() -> Fault:
+    return Fault(EXTENSION_LAUNCH, "ErrTooManyExtensions")
 
 
 _ERROR_TYPE = re.compile(r"(Runtime|Function)\.[A-Z][a-zA-Z]+")

@@ -12,6 +12,7 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from fnroll.emulator import extensions, faults, telemetry, variables
@@ -19,13 +20,16 @@ from fnroll.emulator.api import FunctionConfig
 from fnroll.emulator.entrypoint import Entrypoint
 from fnroll.emulator.events import Event
 from fnroll.emulator.events import extension as extension_event
+from fnroll.emulator.extension_states import MAXIMUM, State
 from fnroll.emulator.extensions import Extension, Extensions
 from fnroll.emulator.faults import Fault, invalid_entrypoint
-from fnroll.emulator.lifecycle import BUDGETS, Reason
-from fnroll.emulator.output import Journal, Output
+from fnroll.emulator.lifecycle import BUDGETS, LAST_WORDS, Reason
+from fnroll.emulator.output import Journal
+from fnroll.emulator.programs import Programs, ends, told
 from fnroll.emulator.runtime_api import Answer, Delivery, Hooks, InitError, RuntimeApi
 from fnroll.emulator.telemetry import Telemetry
 from fnroll.emulator.wire import Reply, Request
+from fnroll.errors import SandboxError
 from fnroll.sandbox.api import Exit, Layout, Process, Program, Sandbox, SandboxHost, SandboxSpec, Scratch, StepFailed
 
 NOT_STARTED: Final = {
@@ -36,40 +40,59 @@ NOT_STARTED: Final = {
 """The kernel's refusals of a program that are the function's fault, in Lambda's words."""
 
 
+def refused(failed: StepFailed) -> str | None:
+    """Why the kernel would not start a program, if that is the function's fault."""
+    return NOT_STARTED.get(failed.errno) if failed.step == "exec" else None
+
+
 @dataclass(frozen=True, slots=True)
 class Events:
     """Callbacks, from the event loop. `ready`: the runtime and all extensions wait for an event. `exited`: a program
-    has ended, or said that it cannot go on; nothing will be ready any more."""
+    has ended, or said that it cannot go on; nothing will be ready any more. `broken`: this machine is at fault."""
 
     ready: Callable[[], None]
     answered: Callable[[Answer], None]
     init_failed: Callable[[InitError], None]
     exited: Callable[[Fault], None]
+    broken: Callable[[SandboxError], None]
 
 
 class Instance:
-    """Made by `launch`. After `stop` nothing more is told."""
+    """Made by `create`; then `start`, and at last `abandon` and `stop`."""
 
-    def __init__(self, sandbox: Sandbox, config: FunctionConfig, journal: Journal, events: Events) -> None:
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        config: FunctionConfig,
+        journal: Journal,
+        events: Events,
+        runtime: Program,
+        bootstrap: str,
+    ) -> None:
+        """`runtime` runs in the sandbox already, unless there are external extensions. `bootstrap`: where it lies on
+        Lambda."""
         self._sandbox = sandbox
-        self._config = config
+        self._bootstrap = bootstrap
+        self._runtime_program: Program | None = runtime  # until it may start
         self._journal = journal
         self._events = events
-        about = extensions.About(
-            config.name, config.version, config.handler or "", (config.arn.split(":") + [""] * 5)[4]
+        account = (config.arn.split(":") + [""] * 5)[4]
+        self._extensions = Extensions(
+            extensions.About(config.name, config.version, config.handler or "", account),
+            extensions.programs(config.opt),
+            extensions.Hooks(self._extension_changed, self._extension_failed),
+            enabled=extensions.enabled(config.opt),
         )
-        hooks = extensions.Hooks(self._extension_changed, self._extension_failed)
-        self._extensions = Extensions(about, extensions.programs(config.opt), hooks)
-        self._telemetry = Telemetry(journal, sandbox.dial, time.time)
-        self._api = RuntimeApi(Hooks(self._runtime_ready, events.answered, events.init_failed), self._other_apis)
+        self._telemetry = Telemetry(journal, sandbox.dial, time.time, json_lines=config.log_format == "JSON")
+        self._api = RuntimeApi(Hooks(self._runtime_ready, self._answered, self._init_failed), self._other_apis)
+        self._programs = Programs()
         self._runtime: Process | None = None
-        self._runtime_program: Program | None = None
-        self._outputs: list[Output] = []
-        self._watches: list[asyncio.Task[None]] = []
-        self._processes: dict[str, Process] = {}
+        self._external: list[tuple[Extension, Process]] = []
+        self._last_words: asyncio.TimerHandle | None = None
+        self._error_type: str | None = None  # of an extension that reported an error
         self._frozen = False
-        self._initialised = False
-        self._stopping = False
+        self._abandoned = False
+        self._stopped = False
         self._peak = 0
         self.fault: Fault | None = None
         self.exit: Exit | None = None
@@ -96,30 +119,32 @@ class Instance:
             self._extensions.invoke(delivery.request_id, delivery.deadline_ms, delivery.arn, trace_id)
         self._api.deliver(delivery)
 
+    def tell_extensions(self) -> None:
+        """Where each extension is at the end of init."""
+        for extension in self._extensions.all:
+            state, error_type = extension.state.value, extension.error_type
+            self._journal.tell(extension_event(extension.name, state, extension.events, error_type))
+
     def initialised(self) -> None:
         """Init has ended: no more subscriptions, and from now on the function's share of CPU."""
-        self._initialised = True
         if not self._telemetry.close_subscriptions():
             self._journal.tap = None
-        for extension in self._extensions.all:
-            self._journal.tell(extension_event(extension.name, "Ready", extension.events))
         self._sandbox.share_cpu()
 
     def freeze(self) -> None:
-        if self.fault is None and not self._stopping:
+        if self.fault is None and not self._abandoned:
             self._sandbox.freeze()
             self._frozen = True
 
     def drain(self) -> None:
         """Tell every line printed before now."""
-        for output in self._outputs:
-            output.drain()
+        self._programs.drain()
 
     async def ended(self, limit: float) -> Exit | None:
         """Until the runtime has ended, `limit` seconds at most; then None."""
         if self._runtime is not None:
-            await _ends([self._runtime], limit)
-            await _told()
+            await ends([self._runtime], limit)
+            await told()
         return self.exit
 
     def memory_peak(self) -> int:
@@ -130,99 +155,107 @@ class Instance:
     def kill(self) -> None:
         self._sandbox.kill()
 
+    def abandon(self) -> None:
+        """From now on nothing is told any more but what is printed. Idempotent."""
+        self._abandoned = True
+        if self._last_words is not None:
+            self._last_words.cancel()
+
     async def stop(self, reason: Reason = Reason.SPINDOWN) -> None:
         """Shut down within the budget that its extensions have, then kill and release everything. Idempotent."""
-        if not self._stopping:
-            self._stopping = True
+        self.abandon()
+        if not self._stopped:
+            self._stopped = True
             kind = self._extensions.kind
             if kind != "none":
                 await self._shut_down(*BUDGETS[kind], reason)
         self._telemetry.close()
         self._journal.tap = None
-        for watch in self._watches:
-            watch.cancel()
-        for output in self._outputs:
-            output.close()
+        self._programs.close()
         await self._api.close()
         await self._sandbox.close()
 
     async def _shut_down(self, for_runtime: float, for_all: float, reason: Reason) -> None:
-        """SIGTERM to the runtime, then SHUTDOWN to the extensions; who is left after its time is killed."""
-        began = time.monotonic()
+        """SIGTERM to the runtime, then SHUTDOWN to the extensions; who is left after its time, or takes no SHUTDOWN, is
+        killed. What telemetry is still on its way gets half of the time between."""
+        until = time.monotonic() + for_all
         if self._frozen:
             self._sandbox.thaw()
         if self._runtime is not None and self.exit is None:
             self._runtime.send_signal(signal.SIGTERM)
-            if not await _ends([self._runtime], for_runtime):
+            if not await ends([self._runtime], for_runtime):
                 self._runtime.send_signal(signal.SIGKILL)
-        left = began + for_all - time.monotonic()
-        await self._telemetry.flush(left / 2)
-        left = began + for_all - time.monotonic()
+        await self._telemetry.flush((until - time.monotonic()) / 2)
+        left = until - time.monotonic()
         self._extensions.shut_down(int((time.time() + left) * 1000), reason)
-        await _ends(list(self._processes.values()), left)
+        for extension, process in self._external:
+            if "SHUTDOWN" not in extension.events:
+                process.send_signal(signal.SIGKILL)
+        await ends([process for _, process in self._external], left)
         self.drain()
 
     # launching
 
-    async def start(self, runtime: Program) -> Fault | None:
-        """Serve the APIs. Start every external extension, and the runtime once all have registered."""
+    async def start(self, begun: Event) -> None:
+        """Serve the APIs. Start every external extension, and the runtime once all have registered. `begun` is the
+        event of this init's start. Raises SandboxError; a program that cannot start is told as any other end."""
+        self._telemetry.tap(begun.type, begun.record())
+        self._journal.tap = self._telemetry.tap
         await self._api.start(self._sandbox.listener)
-        if not self._extensions.all:
+        every = self._extensions.all
+        if not every:
+            self._runtime_program = None
             self._follow_runtime(self._sandbox)
-            return None
-        self._runtime_program = runtime
-        environment = variables.for_extension(runtime.env)
-        for extension in list(self._extensions.all):
-            path = f"{self._sandbox.layout.opt}/extensions/{extension.name}"
-            try:
-                process = await self._sandbox.start(Program((path,), environment, "/"))
-            except StepFailed as failed:
-                if failed.step != "exec" or failed.errno not in NOT_STARTED:
-                    raise
-                return faults.extension_not_started(extension.name, NOT_STARTED[failed.errno])
-            self._processes[extension.name] = process
-            self._outputs.append(Output(process.output, lambda text: self._journal.printed(text, "extension")))
-            self._watch(self._watch_extension(extension, process))
-        return None
+        elif len(every) > MAXIMUM:
+            self._extensions.not_started(every[MAXIMUM], "TooManyExtensions")
+            self._fail(faults.too_many_extensions())
+        elif self._runtime_program is not None:
+            environment = variables.for_extension(self._runtime_program.env)
+            for extension in list(every):
+                if self.fault is None and not self._abandoned:
+                    await self._start_extension(extension, environment)
+
+    async def _start_extension(self, extension: Extension, environment: dict[str, str]) -> None:
+        path = f"{self._sandbox.layout.opt}/extensions/{extension.name}"
+        try:
+            process = await self._sandbox.start(Program((path,), environment, "/"))
+        except StepFailed as failed:
+            reason = refused(failed)
+            if reason is None:
+                raise
+            denied = failed.errno == errno.EACCES
+            self._extensions.not_started(extension, "PermissionDenied" if denied else "UnknownError")
+            self._fail(faults.extension_not_started(extension.name, reason))
+            return
+        self._external.append((extension, process))
+        printed = partial(self._journal.printed, source="extension")
+        self._programs.follow(process, printed, lambda how: self._fail(faults.extension_exited(how)))
 
     async def _start_runtime(self, program: Program) -> None:
         try:
             process = await self._sandbox.start(program)
         except StepFailed as failed:
-            known = NOT_STARTED.get(failed.errno) if failed.step == "exec" else None
-            self._fail(invalid_entrypoint(f"fork/exec {program.argv[0]}: {known or failed.message}"))
-            return
-        self._follow_runtime(process)
+            reason = refused(failed)
+            if reason is None and not self._abandoned:
+                self._events.broken(failed)
+            elif reason is not None:
+                self._fail(invalid_entrypoint(f"fork/exec {self._bootstrap}: {reason}"))
+        else:
+            self._follow_runtime(process)
 
     def _follow_runtime(self, process: Process) -> None:
         self._runtime = process
-        self._outputs.append(Output(process.output, self._journal.printed))
-        self._watch(self._watch_runtime(process))
+        self._programs.follow(process, self._journal.printed, self._runtime_ended)
 
-    def _watch(self, watching: object) -> None:
-        self._watches.append(asyncio.get_running_loop().create_task(watching))  # type: ignore[arg-type]
-
-    async def _watch_runtime(self, process: Process) -> None:
-        ended = await process.wait()
-        await _told()
-        self.drain()
-        self.exit = ended
-        self._fail(faults.exited(ended))
-
-    async def _watch_extension(self, extension: Extension, process: Process) -> None:
-        ended = await process.wait()
-        await _told()
-        self._extensions.exited(extension)
-        if not self._stopping and self.fault is None:
-            self.drain()
-            found = faults.extension_exited(ended)
-            self._journal.tell(extension_event(extension.name, "Exited", extension.events, found.type))
-            self._fail(found)
+    def _runtime_ended(self, how: Exit) -> None:
+        self.exit = how
+        self._fail(faults.exited(how))
 
     def _fail(self, found: Fault) -> None:
-        if self.fault is None and not self._stopping:
-            self.fault = found
-            self._events.exited(found)
+        """The first end of a program is the fault; an error that an extension reported before is what it is called."""
+        if self.fault is None and not self._abandoned:
+            self.fault = found if self._error_type is None else replace(found, type=self._error_type)
+            self._events.exited(self.fault)
 
     # what the APIs tell
 
@@ -231,68 +264,55 @@ class Instance:
         self._check_ready()
 
     def _check_ready(self) -> None:
-        if self._api.waits and self._extensions.ready and self.fault is None:
+        if self._api.waits and self._extensions.ready and self.fault is None and not self._abandoned:
             self._events.ready()
+
+    def _answered(self, answer: Answer) -> None:
+        if not self._abandoned:
+            self._events.answered(answer)
+
+    def _init_failed(self, posted: InitError) -> None:
+        if not self._abandoned:
+            self._events.init_failed(posted)
 
     def _extension_changed(self) -> None:
         program = self._runtime_program
-        if program is not None and self._extensions.registered:
+        if program is not None and self._extensions.registered and not self._abandoned:
             self._runtime_program = None
-            self._watch(self._start_runtime(program))
+            self._programs.run(self._start_runtime(program))
         self._check_ready()
 
     def _extension_failed(self, extension: Extension) -> None:
-        found = faults.extension_failed(extension.state is extensions.State.INIT_ERROR, extension.error_type)
-        self._journal.tell(extension_event(extension.name, extension.state.value, extension.events, found.type))
-        self._fail(found)
+        """It is expected to end now."""
+        if self._error_type is None:
+            in_init = extension.state is State.INIT_ERROR
+            self._error_type = faults.EXTENSION_INIT if in_init else faults.EXTENSION_EXIT
+            found = Fault(self._error_type, extension.error_type or "")
+            self._last_words = asyncio.get_running_loop().call_later(LAST_WORDS, self._fail, found)
 
     def _other_apis(self, request: Request, reply: Reply) -> None:
-        if request.path not in telemetry.PATHS:
+        path = request.path.rstrip("/")
+        if path not in telemetry.PATHS:
             self._extensions.handle(request, reply)
         elif request.method != "PUT":
             reply.send(405, [("Allow", "PUT")])
         else:
             extension = self._extensions.identified(request, reply)
             if extension is not None:
-                self._telemetry.handle(request, reply, extension)
-
-    def listen(self, begun: Event) -> None:
-        """Events from `begun` on may be wanted by a subscriber that comes later."""
-        self._telemetry.tap(begun.type, begun.record())
-        self._journal.tap = self._telemetry.tap
+                self._telemetry.handle(request, path, reply, extension)
 
 
-async def _told() -> None:
-    """What a program sent before its end is in our sockets by now, in one that is not accepted yet at worst: three
-    rounds of the event loop accept, read and tell."""
-    for _ in range(3):
-        await asyncio.sleep(0)
-
-
-async def _ends(processes: list[Process], limit: float) -> bool:
-    """Whether all end within `limit` seconds."""
-    waits = [asyncio.ensure_future(process.wait()) for process in processes]
-    if not waits:
-        return True
-    _, late = await asyncio.wait(waits, timeout=max(0.0, limit))
-    for wait in late:
-        wait.cancel()
-    return not late
-
-
-async def launch(
+async def create(
     host: SandboxHost,
     config: FunctionConfig,
     entrypoint: Entrypoint,
     journal: Journal,
     events: Events,
-    scratch: Scratch | None,
-    begun: Event,
+    scratch: Scratch,
 ) -> Instance | Fault:
-    """Start the bootstrap in a new sandbox, after its extensions. `begun`: the event of this init's start.
-
-    A program that the kernel refuses is a Fault of the function's; raises SandboxError where this machine is at fault.
-    """
+    """A new sandbox, with the bootstrap in it unless extensions come first. A bootstrap that the kernel refuses is a
+    Fault of the function's; raises SandboxError where this machine is at fault."""
+    bootstrap = f"{'/opt' if entrypoint.in_opt else '/var/task'}/bootstrap"
 
     def program(layout: Layout) -> Program:
         root = layout.opt if entrypoint.in_opt else layout.task
@@ -304,18 +324,8 @@ async def launch(
     try:
         sandbox = await host.create(spec)
     except StepFailed as failed:
-        if failed.step != "exec" or failed.errno not in NOT_STARTED:
+        reason = refused(failed)
+        if reason is None:
             raise
-        place = "/opt" if entrypoint.in_opt else "/var/task"
-        return invalid_entrypoint(f"fork/exec {place}/bootstrap: {NOT_STARTED[failed.errno]}")
-    instance = Instance(sandbox, config, journal, events)
-    instance.listen(begun)
-    try:
-        fault = await instance.start(program(sandbox.layout))
-    except BaseException:
-        await instance.stop()
-        raise
-    if fault is not None:
-        await instance.stop()
-        return fault
-    return instance
+        return invalid_entrypoint(f"fork/exec {bootstrap}: {reason}")
+    return Instance(sandbox, config, journal, events, program(sandbox.layout), bootstrap)

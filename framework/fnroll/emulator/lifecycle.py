@@ -53,6 +53,7 @@ class Action(Enum):
 
     LAUNCH = "launch"
     OPEN = "open"
+    GO_ON = "open, deliver"
     FAIL_INIT = "fail init"
     DELIVER = "deliver"
     CONCLUDE = "conclude"
@@ -93,7 +94,7 @@ TRANSITIONS: Final[Mapping[Phase, Mapping[Happening, tuple[Phase, Action]]]] = {
     },
     Phase.DOWN: {Happening.INVOKE: (Phase.RETRY, Action.LAUNCH), **_CLOSE},
     Phase.RETRY: {
-        Happening.READY: (Phase.INVOKE, Action.OPEN),
+        Happening.READY: (Phase.INVOKE, Action.GO_ON),
         Happening.FAILED: (Phase.DOWN, Action.FAIL_INIT),
         Happening.EXIT: (Phase.DOWN, Action.FAIL_INIT),
         Happening.DEADLINE: (Phase.DOWN, Action.FAIL_INIT),
@@ -118,3 +119,6 @@ class Reason(Enum):
 
 BUDGETS: Final = {"none": (0.0, 0.0), "internal": (0.5, 0.5), "external": (0.3, 2.0)}
 """Seconds, by the kind of extensions that are registered: for the runtime after SIGTERM, and for the whole shutdown."""
+
+LAST_WORDS: Final = 0.5
+"""Seconds that a program which reported an error has to end by itself, and to say why on its output."""

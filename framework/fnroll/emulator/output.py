@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 from collections import deque
 from collections.abc import Callable
@@ -20,6 +19,9 @@ MAX_LINE = 256 * 1024
 
 MAX_LOG = 16 * 1024 * 1024
 """Characters of one invocation's log that are kept; older lines give way (the sink has had them)."""
+
+Tap = Callable[[str, Any], None]
+"""Gets the type of each event and its record: for printed lines `function` or `extension`, and the line and its end."""
 
 _READ = 64 * 1024
 _PIPE = 1024 * 1024
@@ -119,29 +121,29 @@ class Journal:
         self._kept: deque[str] = deque()
         self._size = 0
         self._answered = False
-        self.tap: Callable[[str, Any], None] | None = None
-        """Gets the type of each event (or `function`, `extension`), and its record."""
+        self.tap: Tap | None = None
 
     def begin(self, request_id: str) -> None:
         """Lines from now on belong to this request. Lines kept so far (of an init) stay: it paid for them."""
         self._request_id = request_id
         self._answered = False
 
-    def tell(self, event: Event, *, keep: bool = True) -> None:
-        """A platform event. `keep` false: for the stream only, not for an invocation's log."""
+    def tell(self, event: Event, *, keep: bool = True, tapped: bool = True) -> None:
+        """A platform event. `keep` false: for the stream only, not for an invocation's log; `tapped` false: a line
+        alone, of what telemetry is told later."""
         if self._json:
             if at_least(event.level, self._config.system_log_level):
                 self.write(as_line(event, self._clock()), keep=keep)
         elif event.text is not None:
             self.write(event.text, keep=keep)
-        if self.tap is not None:
+        if tapped and self.tap is not None:
             self.tap(event.type, event.record())
 
     def printed(self, text: str, source: str = "function") -> None:
         """A line of the function's, or of an extension's. After the answer it goes to the stream alone."""
         self.write(text, keep=not self._answered)
         if self.tap is not None:
-            self.tap(source, _as_record(text) if self._json else f"{text}\n")
+            self.tap(source, f"{text}\n")
 
     def write(self, text: str, *, keep: bool = True) -> None:
         """One line."""
@@ -172,13 +174,3 @@ class Journal:
     def reopen(self) -> None:
         """An init begins: what it prints is in the log of the invocation that pays for it."""
         self._answered = False
-
-
-def _as_record(text: str) -> Any:
-    """A line of the JSON format: an object if it is one, else text."""
-    if text.startswith("{"):
-        try:
-            return json.loads(text)
-        except ValueError:
-            pass
-    return f"{text}\n"

@@ -28,7 +28,8 @@ RUNTIME_API_PORT: Final = 9001
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """`path` is the destination's, "" for TCP. Sizes in bytes, the time in ms."""
+    """`path` is the destination's, "" for TCP. Sizes in bytes, the time in ms. `old`: made through the Logs API, whose
+    subscribers may ask for PUT instead of POST (`method`)."""
 
     schema: str
     types: tuple[str, ...]
@@ -39,6 +40,7 @@ class Subscription:
     max_bytes: int
     timeout_ms: int
     old: bool = False
+    method: str = "POST"
 
     def wants(self, event_type: str) -> bool:
         return event_type.partition(".")[0] in self.types
@@ -52,7 +54,7 @@ def parse(path: str, body: bytes) -> Subscription:
     """Raises Invalid."""
     try:
         said = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise Invalid("the request body is no JSON") from None
     if not isinstance(said, dict):
         raise Invalid("the request body is no JSON object")
@@ -63,9 +65,13 @@ def parse(path: str, body: bytes) -> Subscription:
     types = said.get("types")
     if not isinstance(types, list) or not types or any(kind not in TYPES for kind in types):
         raise Invalid(f"types: a list of {', '.join(TYPES)} is needed")
-    protocol, port, where = _destination(said.get("destination"))
+    destination = said.get("destination")
+    protocol, port, where = _destination(destination)
+    method = destination.get("method", "POST") if old and isinstance(destination, dict) else "POST"
+    if method not in ("POST", "PUT"):
+        raise Invalid(f"destination.method: {method!r} is not one of POST, PUT")
     sizes = _buffering(said.get("buffering", {}))
-    return Subscription(schema, tuple(dict.fromkeys(types)), protocol, port, where, *sizes, old)
+    return Subscription(schema, tuple(dict.fromkeys(types)), protocol, port, where, *sizes, old, method)
 
 
 def _destination(said: Any) -> tuple[str, int, str]:
@@ -106,6 +112,19 @@ def _buffering(said: Any) -> tuple[int, int, int]:
             raise Invalid(f"buffering.{name}: {value!r} is not between {least} and {most}")
         found.append(value)
     return found[0], found[1], found[2]
+
+
+def told(wanted: Subscription, event_type: str, record: Any, json_lines: bool) -> list[tuple[str, Any]]:
+    """An event as a subscriber gets it: types and records. `json_lines`: the function logs in the JSON format, and
+    then newer schemas have a line that is a JSON object as that object."""
+    if wanted.old:
+        return as_logs(event_type, record, wanted.schema)
+    if json_lines and wanted.schema != SCHEMAS[TELEMETRY][0] and isinstance(record, str) and record.startswith("{"):
+        try:
+            return [(event_type, json.loads(record))]
+        except (ValueError, RecursionError):
+            pass
+    return [(event_type, record)]
 
 
 def as_logs(event_type: str, record: Any, schema: str) -> list[tuple[str, Any]]:
