@@ -96,6 +96,8 @@ def test_the_end_is_told_to_who_asks_later_too() -> None:
     api.extensions.shut_down(5, Reason.SPINDOWN)
     waiting = api.call("GET", "event/next", id=api.id)
     assert answer(waiting)[1]["shutdownReason"] == "spindown"
+    once_more = api.call("GET", "event/next", id=api.id)
+    assert once_more.transport.written == b""
 
 
 def test_the_account_is_told_to_those_who_accept_it() -> None:

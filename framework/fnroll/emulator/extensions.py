@@ -36,6 +36,8 @@ class Extension:
     state: State = State.STARTED
     events: tuple[str, ...] = ()
     waiting: Reply | None = None
+    dismissed: bool = False
+    """Whether it has got its SHUTDOWN."""
     error_type: str | None = None
     """What it reported to init/error or exit/error, or why it was not started."""
 
@@ -123,8 +125,11 @@ class Extensions:
         event = {"eventType": "SHUTDOWN", "deadlineMs": deadline_ms, "shutdownReason": reason.value}
         self._farewell = event
         for extension in self._all:
-            if "SHUTDOWN" in extension.events:
-                _send(extension, event)
+            self._dismiss(extension)
+
+    def _dismiss(self, extension: Extension) -> None:
+        if self._farewell is not None and "SHUTDOWN" in extension.events and not extension.dismissed:
+            extension.dismissed = _send(extension, self._farewell)
 
     def not_started(self, extension: Extension, error_type: str) -> None:
         extension.state, extension.error_type = TRANSITIONS[extension.state][Event.LAUNCH_ERROR], error_type
@@ -216,10 +221,8 @@ class Extensions:
         extension = self.identified(request, reply)
         if extension is not None and self._advance(extension, Event.NEXT, reply, extension.id):
             extension.waiting = reply
-            if self._farewell is not None and "SHUTDOWN" in extension.events:
-                _send(extension, self._farewell)
-            else:
-                self._hooks.changed()
+            self._dismiss(extension)
+            self._hooks.changed()
 
     def _init_error(self, request: Request, reply: Reply) -> None:
         self._error(request, reply, Event.INIT_ERROR)
@@ -249,13 +252,15 @@ _ROUTES: Final[Mapping[str, tuple[str, Callable[[Extensions, Request, Reply], No
 }
 
 
-def _send(extension: Extension, event: Mapping[str, Any]) -> None:
-    """To one that waits for it."""
+def _send(extension: Extension, event: Mapping[str, Any]) -> bool:
+    """To one that waits for it; whether it does."""
     reply, extension.waiting = extension.waiting, None
-    if extension.state is State.READY and reply is not None:
-        extension.state = TRANSITIONS[State.READY][Event.DELIVER]
-        headers = [("Lambda-Extension-Event-Identifier", str(uuid4())), *JSON]
-        reply.send(200, headers, json.dumps(event, separators=(",", ":")).encode())
+    if extension.state is not State.READY or reply is None:
+        return False
+    extension.state = TRANSITIONS[State.READY][Event.DELIVER]
+    headers = [("Lambda-Extension-Event-Identifier", str(uuid4())), *JSON]
+    reply.send(200, headers, json.dumps(event, separators=(",", ":")).encode())
+    return True
 
 
 def _events(body: bytes) -> list[str]:
