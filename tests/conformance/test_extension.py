@@ -6,6 +6,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -55,6 +56,14 @@ class Watched:
 
 
 @pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    """Of its own for every test, which may close it to see everything through to its end."""
+    opened = Stage(tmp_path)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
 def watched(stage: Stage, extended: Built) -> Iterator[Watched]:
     yield Watched(stage, extended, timeout=2)
 
@@ -63,6 +72,7 @@ def events_of(said: list[str]) -> list[str]:
     return [line for line in said if not line.startswith("telemetry ")]
 
 
+@pytest.mark.xfail(strict=True, reason="an extension that asks again after SHUTDOWN gets SHUTDOWN again, without end")
 def test_it_gets_every_invoke_and_shutdown_at_the_end(stage: Stage, watched: Watched) -> None:
     arn = watched.config.arn
 
@@ -74,6 +84,7 @@ def test_it_gets_every_invoke_and_shutdown_at_the_end(stage: Stage, watched: Wat
         return payloads
 
     assert stage.run(main()) == [b"1", b"2", b"3"]
+    stage.close()
     assert events_of(watched.said()) == [*(f"INVOKE {ID.format(n)} {arn}" for n in (1, 2, 3)), "SHUTDOWN spindown"]
 
 
@@ -84,6 +95,7 @@ def test_it_gets_the_telemetry_of_init_and_of_an_invocation(stage: Stage, watche
         await watched.until("SHUTDOWN spindown")
 
     stage.run(main())
+    stage.close()
     kinds = [line.split()[1] for line in watched.said() if line.startswith("telemetry ")]
     assert set(kinds[:-4]) == {
         "PlatformInitStart",

@@ -42,11 +42,14 @@ class Stage:
         return self._runner.run(work)
 
     def close(self) -> None:
-        async def close_all() -> None:
-            for emulator in self._emulators.values():
-                await emulator.close()
+        """End everything, and wait until it has ended. Idempotent."""
 
-        self._runner.run(close_all())
+        async def close_all() -> None:
+            while self._emulators:
+                await self._emulators.popitem()[1].close()
+
+        if self._emulators:
+            self._runner.run(close_all())
         self._runner.close()
 
     def missing(self) -> set[str]:
