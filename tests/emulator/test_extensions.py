@@ -17,7 +17,7 @@ from fnroll.emulator import FunctionConfig
 pytestmark = pytest.mark.skipif(not Path(PYTHON).exists(), reason="no system Python for the extensions")
 
 
-@pytest.fixture(params=["linux", "process"])
+@pytest.fixture(params=["plain", "linux", "process"])
 def tier(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
