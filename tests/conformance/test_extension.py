@@ -72,7 +72,6 @@ def events_of(said: list[str]) -> list[str]:
     return [line for line in said if not line.startswith("telemetry ")]
 
 
-@pytest.mark.xfail(strict=True, reason="an extension that asks again after SHUTDOWN gets SHUTDOWN again, without end")
 def test_it_gets_every_invoke_and_shutdown_at_the_end(stage: Stage, watched: Watched) -> None:
     arn = watched.config.arn
 
