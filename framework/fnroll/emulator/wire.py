@@ -389,3 +389,5 @@ class HttpServer:
             if connection.transport is not None:
                 connection.transport.abort()
         self._connections.clear()
+        for _ in range(3):  # one that was accepted is made, dropped, and hears of it
+            await asyncio.sleep(0)

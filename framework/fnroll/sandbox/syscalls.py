@@ -166,9 +166,10 @@ def prctl(option: int, value: int) -> None:
 
 
 def default_signals() -> None:
-    """Undo what Python ignores (SIGPIPE, SIGXFSZ) and unblock everything: both would survive exec."""
-    for number in (SIGPIPE, SIGXFSZ):
-        _libc.signal(number, None)
+    """Undo what Python ignores (SIGPIPE, SIGXFSZ) and what our starter did (a script's background job has SIGINT and
+    SIGQUIT ignored), and unblock everything: all of it would survive exec."""
+    for number in range(1, 32):
+        _libc.signal(number, None)  # refused for SIGKILL and SIGSTOP, which nobody ignores
     _libc.sigprocmask(_SIG_SETMASK, bytes(128), None)
 
 
