@@ -25,6 +25,9 @@ def call(method, path, body=None, **headers):
     answer = api.getresponse()
     return answer.status, dict(answer.getheaders()), answer.read().decode()
 
+if "pid" in DO:
+    with open(DO["pid"], "w") as file:
+        file.write(str(os.getpid()))
 if DO.get("exit") == "start":
     sys.exit(7)
 wanted = {"events": DO.get("events", ["INVOKE", "SHUTDOWN"])}
@@ -62,6 +65,12 @@ while True:
     if event["eventType"] == "SHUTDOWN":
         if DO.get("shutdown") == "hang":
             threading.Event().wait()
+        if "outlives" in DO:
+            try:
+                while True:
+                    os.kill(int(open(DO["outlives"]).read()), 0)
+            except ProcessLookupError:
+                say("outlived it")
         if "telemetry" in DO and os.path.exists(DO["telemetry"] + ".new"):
             os.rename(DO["telemetry"] + ".new", DO["telemetry"])
         say("bye")

@@ -85,6 +85,7 @@ class PlainSandbox:
         self.listener = listener
         self.programs: list[PlainProgram] = []
         self.open = True
+        self.frozen = False
         self.shares_cpu = False
 
     @property
@@ -126,9 +127,11 @@ class PlainSandbox:
             program.signal_group(number)
 
     def freeze(self) -> None:
+        self.frozen = True
         self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
+        self.frozen = False
         self._signal(signal.SIGCONT)
 
     def terminate(self) -> None:
@@ -156,6 +159,7 @@ class PlainHost:
         self.made: list[PlainSandbox] = []
         self.scratches: list[PlainScratch] = []
         self.refuse: SandboxError | None = None
+        self.sandbox = PlainSandbox
 
     async def create(self, spec: SandboxSpec) -> PlainSandbox:
         if self.refuse is not None:
@@ -164,7 +168,7 @@ class PlainHost:
         listener.setblocking(False)
         tmp = spec.scratch.path if isinstance(spec.scratch, PlainScratch) else "/tmp"
         layout = Layout(str(spec.task), str(spec.opt or "/opt"), tmp, f"127.0.0.1:{listener.getsockname()[1]}")
-        sandbox = PlainSandbox(layout, listener)
+        sandbox = self.sandbox(layout, listener)
         if spec.program is not None:
             try:
                 await sandbox.start(spec.program(layout))
