@@ -50,8 +50,8 @@ if "telemetry" in DO:
     server = Server(("0.0.0.0", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     uri = "http://sandbox.localdomain:%d/x" % server.server_address[1]
-    wanted = {"schemaVersion": "2022-12-13", "types": ["platform", "function"], "buffering": {"timeoutMs": 25},
-              "destination": {"protocol": "HTTP", "URI": uri}}
+    wanted = {"schemaVersion": "2022-12-13", "types": ["platform", "function"],
+              "buffering": {"timeoutMs": DO.get("timeout", 25)}, "destination": {"protocol": "HTTP", "URI": uri}}
     say("subscribed", *call("PUT", "/2022-07-01/telemetry", wanted, Lambda_Extension_Identifier=me)[::2])
 if "error" in DO:
     say(*call("POST", "/2020-01-01/extension/%s/error" % DO["error"], {}, Lambda_Extension_Identifier=me,

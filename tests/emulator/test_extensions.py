@@ -177,4 +177,25 @@ def test_telemetry_arrives_with_what_came_before_the_subscription(tier: str, tmp
     assert {"loading\n", "working\n"} <= {event["record"] for event in events if event["type"] == "function"}
     start = next(event for event in events if event["type"] == "platform.start")
     assert start["record"] == {"requestId": REQUEST_ID, "version": "$LATEST"}
+    done = next(event["record"] for event in events if event["type"] == "platform.runtimeDone")
+    assert [span["name"] for span in done["spans"]] == ["responseLatency", "responseDuration", "runtimeOverhead"]
+    assert done["metrics"]["durationMs"] == pytest.approx(sum(span["durationMs"] for span in done["spans"]), abs=0.01)
     assert "TELEMETRY\tName: agent\tState: Subscribed\tTypes: [Platform, Function]" in lines
+
+
+def test_before_the_end_a_subscriber_gets_everything(tmp_path: Path) -> None:
+    """Nothing of the buffered second is lost when the runtime crashes."""
+    inbox = tmp_path / "inbox"
+    config = extended(tmp_path, "agent", environment=agent(telemetry=str(inbox), timeout=30_000))
+    (outcome,), lines = run("plain", config, 'print "last words\\n"; exit 3')
+    assert outcome.report.error_type == "Runtime.ExitError"
+    told = [json.loads(line)[1] for line in inbox.read_text().splitlines()]
+    assert [event["type"] for event in told][-5:] == [
+        "platform.start",
+        "function",
+        "platform.fault",
+        "platform.runtimeDone",
+        "platform.report",
+    ]
+    assert told[-2]["record"]["status"] == "error"
+    assert "agent SHUTDOWN failure" in lines

@@ -26,7 +26,11 @@ def test_what_is_asked_for_and_what_is_not_said() -> None:
         "2022-12-13", ("platform", "function"), "TCP", 9999, "", 1000, 262_144, 25
     )
     old = parse(LOGS, json.dumps({"types": ["extension"], "destination": HTTP}).encode())
-    assert (old.schema, old.old) == ("2020-08-15", True)
+    assert (old.schema, old.old, old.method) == ("2020-08-15", True, "POST")
+    put = parse(LOGS, json.dumps({"types": ["extension"], "destination": {**HTTP, "method": "PUT"}}).encode())
+    assert put.method == "PUT"
+    with pytest.raises(Invalid, match=r"destination\.method"):
+        parse(LOGS, json.dumps({"types": ["extension"], "destination": {**HTTP, "method": "GET"}}).encode())
 
 
 @pytest.mark.parametrize(
