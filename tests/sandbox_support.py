@@ -1,6 +1,6 @@
 """Runs the sandbox checks here, or as an ordinary user from a copy that such a user can read.
 
-As a script: `sandbox_support.py check NAME TIER` or `sandbox_support.py escape TIER` (prints JSON).
+As a script: `sandbox_support.py check NAME TIER` or `attack NAME TIER`; `escape TIER` and `refusal TIER` print JSON.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import sandbox_attacks
 import sandbox_contract
 import sandbox_contract_more  # noqa: F401 -- adds to the table of checks
 import sandbox_escape
@@ -35,11 +36,20 @@ def check(name: str, tier: str, who: str) -> None:
         assert done.returncode == 0, done.stderr
 
 
-def escape(who: str) -> dict[str, object]:
-    """What the probe met inside a linux sandbox (sandbox_escape.py)."""
+def attack(name: str, tier: str, who: str) -> None:
+    """One attack (sandbox_attacks.py), as `check`."""
     if _is_me(who):
-        return asyncio.run(sandbox_escape.collect())
-    done = _as_user(who, "escape")
+        asyncio.run(sandbox_attacks.ATTACKS[name](tier))
+    else:
+        done = _as_user(who, "attack", name, tier)
+        assert done.returncode == 0, done.stderr
+
+
+def escape(tier: str, who: str) -> dict[str, object]:
+    """What the probe met inside a sandbox (sandbox_escape.py)."""
+    if _is_me(who):
+        return asyncio.run(sandbox_escape.collect(tier))
+    done = _as_user(who, "escape", tier)
     assert done.returncode == 0, done.stderr
     return dict(json.loads(done.stdout))
 
@@ -129,8 +139,10 @@ def _as_user(who: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 def main(arguments: list[str]) -> None:
     if arguments[0] == "check":
         asyncio.run(sandbox_contract.CHECKS[arguments[1]](arguments[2]))
+    elif arguments[0] == "attack":
+        asyncio.run(sandbox_attacks.ATTACKS[arguments[1]](arguments[2]))
     elif arguments[0] == "escape":
-        print(json.dumps(asyncio.run(sandbox_escape.collect())))
+        print(json.dumps(asyncio.run(sandbox_escape.collect(arguments[1]))))
     else:
         print(json.dumps(asyncio.run(sandbox_escape.refusal(arguments[1]))))
 
