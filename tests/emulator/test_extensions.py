@@ -103,7 +103,6 @@ def test_one_that_crashes_takes_the_invocation_along_and_the_next_works_again(ti
     assert [outcome.function_error for outcome in outcomes] == [None, "Unhandled", None]
     assert json.loads(outcomes[1].payload)["errorType"] == "Extension.Crash"
     assert outcomes[2].payload == b"3"
-    assert outcomes[2].report.init_ms is None
     ready = "EXTENSION\tName: agent\tState: Ready\tEvents: [INVOKE, SHUTDOWN]"
     assert [line for line in lines if line.startswith("EXTENSION")] == [ready, ready]
 

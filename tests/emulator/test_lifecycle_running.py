@@ -260,3 +260,20 @@ def test_a_machine_that_cannot_start_the_runtime_beside_its_extensions(tmp_path:
         return host.alive
 
     assert asyncio.run(main()) == 0
+
+
+@needs_python
+def test_a_sandbox_that_takes_its_time_to_leave_costs_no_invocation_its_own(tmp_path: Path) -> None:
+    """The extension hangs in its SHUTDOWN for two seconds, longer than the function's timeout."""
+    config = extended(tmp_path, "agent", environment=agent(shutdown="hang"), timeout=1, init=once("exit 1;"))
+    outcomes, _, host = run(config, "respond('after init')", "exit 1", "respond('after a crash')")
+    assert [outcome.payload for outcome in outcomes[::2]] == [b"after init", b"after a crash"]
+    assert outcomes[0].report.duration_ms < 1000
+    assert len(host.scratches) == 2  # who comes when it leaves gets another environment
+
+
+@needs_python
+def test_an_environment_whose_sandbox_has_left_is_used_again(tmp_path: Path) -> None:
+    config = extended(tmp_path, "agent")
+    _, _, host = run(config, "exit 1", "respond(1)", max_environments=1)
+    assert (len(host.made), len(host.scratches)) == (2, 1)

@@ -60,7 +60,7 @@ class ExecutionEnvironment:
         self._loop = asyncio.get_running_loop()
         self._id = str(uuid4())
         self._phase = Phase.NEW
-        self._premises = Premises(host, config.tmp_mb)
+        self._premises = Premises(host, config.tmp_mb, self._on_empty)
         self._conclusions = Conclusions(config, journal, clock, monotonic)
         self._instance: Instance | None = None
         self._init: asyncio.Future[InitFailure | None] | None = None
@@ -84,8 +84,9 @@ class ExecutionEnvironment:
 
     @property
     def waiting(self) -> bool:
-        """Whether it could take an event now, as far as it has heard: also one that has to init again first."""
-        return self._phase in (Phase.IDLE, Phase.DOWN)
+        """Whether it could take an event now, as far as it has heard: also one that has to init again first, unless its
+        last sandbox takes its time to leave."""
+        return self._phase is Phase.IDLE or (self._phase is Phase.DOWN and not self._premises.busy)
 
     @property
     def usable(self) -> bool:
@@ -152,6 +153,11 @@ class ExecutionEnvironment:
     def _on_deadline(self) -> None:
         self._happen(Happening.DEADLINE, Reason.TIMEOUT)
 
+    def _on_empty(self) -> None:
+        """One that took its time is gone."""
+        if self._phase is Phase.DOWN:
+            self._owner.ready()
+
     def _on_broken(self, error: SandboxError) -> None:
         """Whoever waits for the init gets the error, and closes."""
         if self._init is not None and not self._init.done():
@@ -214,7 +220,7 @@ class ExecutionEnvironment:
         self._cancel_deadline()
         self._conclusions.settled()
         self._leave(detail if isinstance(detail, Reason) else Reason.FAILURE)
-        if was_answered:
+        if was_answered and self.waiting:
             self._owner.ready()
 
     def _shut_down(self, _: object) -> None:
@@ -273,7 +279,10 @@ class ExecutionEnvironment:
                 self._leave(Reason.SPINDOWN)
 
     async def _initialise_again(self) -> InitFailure | None:
-        """The suppressed init: within the invocation and its timeout, and so often as inits.py says."""
+        """The suppressed init: within the invocation and its timeout, and so often as inits.py says. What the last
+        sandbox takes to leave is no part of the invocation."""
+        await self._premises.left()
+        self._began = monotonic()
         self._conclusions.tally.init_ms = None
         self._until = self._began + self.config.timeout
         tries = 0
