@@ -217,7 +217,7 @@ def staying_awake(name: str, script: str, needs: str = "") -> Attack:
 
 attack(staying_awake("wake_each_other", WAKERS))
 attack(staying_awake("busy_threads", BUSY))
-attack(staying_awake("forking", RABBITS, "freezer"))
+attack(staying_awake("forking", RABBITS))
 attack(staying_awake("woken_by_a_timer", TIMER, "freezer"))
 
 

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 _LINUX = sys.platform == "linux"
 
+_GRACE = 0.05
+"""Seconds until what was killed is looked for again, if nobody's end is heard of before."""
+
 PROCESS: tuple[Step, ...] = (
     ("leash", steps.leash),
     ("limits", steps.limits),
@@ -162,37 +165,32 @@ class _Supervisor:
         return True
 
     def _kill_all(self) -> None:
-        """Stop first, so that nothing forks away from under the walk; again until nothing is left."""
-        while True:
-            self._stop()
-            self._signal(self._tree(), signal.SIGKILL)
+        """Again until nothing is left: a process that forks may slip by a walk, hardly by a signal to its group."""
+        while pids := self._tree():
+            self._signal_groups(pids, signal.SIGKILL)
             self._programs.reap()
-            if not self._tree():
-                return
-            select.select([self._wake], [], [], 0.05)
+            select.select([self._wake], [], [], _GRACE)
             try:
                 os.read(self._wake, 4096)
             except BlockingIOError:
                 pass
-
-    def _stop(self) -> None:
-        """SIGSTOP the tree from the top; a stopped process starts no more, so this ends."""
-        seen: set[int] = set()
-        while fresh := [pid for pid in self._tree() if pid not in seen]:
-            self._signal(fresh, signal.SIGSTOP)
-            seen.update(fresh)
+            self._programs.reap()
 
     def _freeze(self) -> None:
-        """Again and again, until all stand still: those that still run may have woken others with SIGCONT."""
-        self._stop()
-        if not _LINUX:
-            return
+        """Again until two looks find that all stand still: those that still run may have woken others, or have been
+        replaced by a child."""
+        quiet = 0
         for _ in range(tree.ROUNDS):
-            awake = tree.awake(self._tree())
-            if not awake:
+            self._signal_groups(self._tree(), signal.SIGSTOP)
+            self._programs.reap()
+            quiet = 0 if tree.awake(self._tree()) else quiet + 1
+            if quiet == 2:
                 return
-            self._signal(awake, signal.SIGSTOP)
             select.select([], [], [], tree.ROUND)
+
+    def _signal_groups(self, pids: list[int], number: int) -> None:
+        """To these and to their process groups, which a signal reaches at one blow."""
+        self._signal([*(-group for group in _groups(pids)), *pids], number)
 
     def _tree(self) -> list[int]:
         """Who lives in the sandbox; a negative number is a process group, all that other systems let us find."""
@@ -206,6 +204,17 @@ class _Supervisor:
                 os.kill(pid, number)
             except OSError:
                 pass
+
+
+def _groups(pids: list[int]) -> set[int]:
+    """The process groups of these, but not ours."""
+    found = set()
+    for pid in pids:
+        try:
+            found.add(os.getpgid(pid))
+        except OSError:
+            pass
+    return found - {os.getpgrp()}
 
 
 def _has_group(pid: int) -> bool:
