@@ -117,6 +117,18 @@ TABLE: list[tuple[events.Event, str, str | None, dict[str, Any]]] = [
         {"name": "agent", "state": "Ready", "events": ["INVOKE", "SHUTDOWN"]},
     ),
     (
+        events.extension("agent", "LaunchError", (), "PermissionDenied"),
+        "WARN",
+        "EXTENSION\tName: agent\tState: LaunchError\tEvents: []\tError Type: PermissionDenied",
+        {"name": "agent", "state": "LaunchError", "events": [], "errorType": "PermissionDenied"},
+    ),
+    (
+        events.subscription("agent", ("function",), old=True),
+        "INFO",
+        "LOGS\tName: agent\tState: Subscribed\tTypes: [Function]",
+        {"name": "agent", "state": "Subscribed", "types": ["function"]},
+    ),
+    (
         events.subscription("agent", ("platform", "function"), old=False),
         "INFO",
         "TELEMETRY\tName: agent\tState: Subscribed\tTypes: [Platform, Function]",

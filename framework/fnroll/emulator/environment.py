@@ -262,7 +262,7 @@ class ExecutionEnvironment:
         try:
             scratch = await self._premises.scratch()
             self._conclusions.tally.peak = 0
-            created = await create(self._host, self.config, found, self._journal, told, scratch)
+            created = await create(self._host, self.config, found, self._journal, told, scratch, self._clock)
             if isinstance(created, Fault):
                 self._happen(Happening.FAILED, InitFailure(fault=created))
             else:

@@ -68,11 +68,13 @@ class Instance:
         events: Events,
         runtime: Program,
         bootstrap: str,
+        clock: Callable[[], float],
     ) -> None:
         """`runtime` runs in the sandbox already, unless there are external extensions. `bootstrap`: where it lies on
         Lambda."""
         self._sandbox = sandbox
         self._bootstrap = bootstrap
+        self._clock = clock
         self._runtime_program: Program | None = runtime  # until it may start
         self._journal = journal
         self._events = events
@@ -83,7 +85,7 @@ class Instance:
             extensions.Hooks(self._extension_changed, self._extension_failed),
             enabled=extensions.enabled(config.opt),
         )
-        self._telemetry = Telemetry(journal, sandbox.dial, time.time, json_lines=config.log_format == "JSON")
+        self._telemetry = Telemetry(journal, sandbox.dial, clock, json_lines=config.log_format == "JSON")
         self._api = RuntimeApi(Hooks(self._runtime_ready, self._answered, self._init_failed), self._other_apis)
         self._programs = Programs()
         self._runtime: Process | None = None
@@ -187,7 +189,7 @@ class Instance:
                 self._runtime.send_signal(signal.SIGKILL)
         await self._telemetry.flush((until - time.monotonic()) / 2)
         left = until - time.monotonic()
-        self._extensions.shut_down(int((time.time() + left) * 1000), reason)
+        self._extensions.shut_down(int((self._clock() + left) * 1000), reason)
         for extension, process in self._external:
             if "SHUTDOWN" not in extension.events:
                 process.send_signal(signal.SIGKILL)
@@ -309,9 +311,10 @@ async def create(
     journal: Journal,
     events: Events,
     scratch: Scratch,
+    clock: Callable[[], float],
 ) -> Instance | Fault:
-    """A new sandbox, with the bootstrap in it unless extensions come first. A bootstrap that the kernel refuses is a
-    Fault of the function's; raises SandboxError where this machine is at fault."""
+    """A new sandbox, with the bootstrap in it unless extensions come first. `clock` gives epoch seconds. A bootstrap
+    that the kernel refuses is a Fault of the function's; raises SandboxError where this machine is at fault."""
     bootstrap = f"{'/opt' if entrypoint.in_opt else '/var/task'}/bootstrap"
 
     def program(layout: Layout) -> Program:
@@ -328,4 +331,4 @@ async def create(
         if reason is None:
             raise
         return invalid_entrypoint(f"fork/exec {bootstrap}: {reason}")
-    return Instance(sandbox, config, journal, events, program(sandbox.layout), bootstrap)
+    return Instance(sandbox, config, journal, events, program(sandbox.layout), bootstrap, clock)
