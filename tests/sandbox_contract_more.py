@@ -232,11 +232,23 @@ print(time.process_time() - began)
             await sandbox.close()
             return float(text.split()[1])
 
-        whole, unlimited = await asyncio.gather(share(1769), share(1769, limits=False))
-        assert abs(whole / unlimited - 1) < 0.15, (whole, unlimited)
-        for memory_mb in (128, 512):
-            found = await share(memory_mb)
-            assert abs(found / (memory_mb / 1769) - 1) < 0.15, (memory_mb, found)
+        async def relative(memory_mb: int) -> float:
+            """Beside what it should be. A busy machine may give less for a while, so the best of some tries counts;
+            more than its share is more than its share in every one."""
+            best = 0.0
+            for _ in range(8):
+                if memory_mb == 1769:
+                    whole, unlimited = await asyncio.gather(share(1769), share(1769, limits=False))
+                    best = max(best, whole / unlimited)
+                else:
+                    best = max(best, await share(memory_mb) / (memory_mb / 1769))
+                if best > 0.85:
+                    break
+            return best
+
+        for memory_mb in (128, 512, 1769):
+            found = await relative(memory_mb)
+            assert abs(found - 1) < 0.15, (memory_mb, found)
 
 
 @check

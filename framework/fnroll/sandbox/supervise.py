@@ -178,12 +178,18 @@ class _Supervisor:
 
     def _freeze(self) -> None:
         """Again until two looks find that all stand still: those that still run may have woken others, or have been
-        replaced by a child."""
-        quiet = 0
+        replaced by a child. A group once seen is stopped again even when a look finds nobody: a family that passes its
+        life from child to child may slip by every look, never by a signal to its group."""
+        quiet, groups = 0, set[int]()
         for _ in range(tree.ROUNDS):
-            self._signal_groups(self._tree(), signal.SIGSTOP)
+            pids = self._tree()
+            groups |= _groups(pids)
+            self._signal([*(-group for group in groups), *pids], signal.SIGSTOP)
             self._programs.reap()
-            quiet = 0 if tree.awake(self._tree()) else quiet + 1
+            seen = self._tree()
+            groups |= _groups(seen)
+            lost = not seen and any(_has_group(group) for group in groups)
+            quiet = 0 if lost or tree.awake(seen) else quiet + 1
             if quiet == 2:
                 return
             select.select([], [], [], tree.ROUND)
