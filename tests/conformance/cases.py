@@ -228,7 +228,6 @@ STREAMS: tuple[Scenario, ...] = tuple(
         ask("three", "stream", asked={"text": "three"}, log=None),
         languages=(client,),
         config={"handler": handler},
-        pending={"go": "it sends error trailers without naming the response mode, and they are not heeded then"},
     )
     for client, handler in STREAMED
 )
@@ -277,11 +276,14 @@ WORST: tuple[Scenario, ...] = (
             "error",
             asked={"text": "boom"},
             error=KINDS,
-            log=(Like("boom: java.lang.RuntimeException.*"),) * 1,
+            log=(
+                Like("boom: java.lang.RuntimeException.*"),
+                "java.lang.RuntimeException: boom",
+                *(Like(r"\tat .*"),) * 6,
+            ),
         ),
         ask("1", "count"),
         languages=("java",),
-        pending={"java": "the client prints it after its answer, and an invocation ends with the answer here"},
     ),
 )
 

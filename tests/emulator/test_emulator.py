@@ -86,7 +86,9 @@ def test_the_event_arrives_with_its_headers_and_the_answer_byte_for_byte(tier: s
             return (await invoke.emulator.invoke(config, asked)).payload
 
     headers, _, rest = asyncio.run(main()).partition(b"|")
-    assert headers.decode().split("\r\n")[:6] == [
+    lines = headers.decode().split("\r\n")
+    assert re.fullmatch("Lambda-Runtime-Invocation-Id: [0-9a-f-]{36}", lines.pop(5))
+    assert lines[:6] == [
         f"Lambda-Runtime-Aws-Request-Id: {REQUEST_ID}",
         "Lambda-Runtime-Deadline-Ms: 1700000010000",
         f"Lambda-Runtime-Invoked-Function-Arn: {config.arn}",

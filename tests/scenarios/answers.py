@@ -107,6 +107,21 @@ RESULTS: tuple[Scenario, ...] = (
         answers("1", "return 1"),
         languages=NATIVE,
     ),
+    scenario(
+        "a stream that is known by its trailers alone, as AWS's Go client sends it",
+        posted(
+            BROKE_OFF,
+            "Function.Stream",
+            "http POST /2018-06-01/runtime/invocation/{ID}/response HTTP/1.1\r\nHost: api\r\nConnection: close\r\n"
+            "Transfer-Encoding: chunked\r\n"
+            "Trailer: Lambda-Runtime-Function-Error-Type\r\nTrailer: Lambda-Runtime-Function-Error-Body\r\n\r\n"
+            "4\r\none \r\n0\r\nLambda-Runtime-Function-Error-Type: Function.Stream\r\n"
+            f"Lambda-Runtime-Function-Error-Body: {b64encode(BROKE_OFF.encode()).decode()}\r\n\r\n",
+            "quit",
+        ),
+        answers("1", "return 1"),
+        languages=NATIVE,
+    ),
 )
 
 LOGS: tuple[Scenario, ...] = (

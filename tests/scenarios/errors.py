@@ -159,7 +159,17 @@ TABLE: tuple[Scenario, ...] = (
             "quit",
         ),
         languages=NATIVE,
-        pending={"native": "a header that comes in several reads is refused from 64 KiB on"},
+    ),
+    scenario(
+        "what is printed after an error has been posted is in that invocation's log",
+        posted(
+            ERROR,
+            "Runtime.Unknown",
+            *(post("invocation/{ID}/error", ERROR), "print one more word", "quit"),
+            log=("one more word",),
+        ),
+        answers("1", "return 1"),
+        languages=NATIVE,
     ),
     scenario(
         "an error that is no JSON",

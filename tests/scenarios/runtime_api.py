@@ -41,7 +41,14 @@ TABLE: tuple[Scenario, ...] = (
         "each attempt has an id of its own",
         notes([Like("[0-9a-f-]{36}")], "header Lambda-Runtime-Invocation-Id"),
         languages=NATIVE,
-        pending={"native": "Lambda-Runtime-Invocation-Id, which AWS's clients send back, is not sent"},
+    ),
+    scenario(
+        "answers with the id of another attempt",
+        notes(
+            [WRONG_ID, WRONG_ID],
+            post("invocation/{ID}/response", "1", Lambda_Runtime_Invocation_Id="another"),
+            post("invocation/{ID}/error", "{}", Lambda_Runtime_Invocation_Id="another"),
+        ),
     ),
     scenario("ping", notes(["200 pong"], request("GET", "/ping"))),
     scenario(

@@ -31,6 +31,10 @@ Clock = Callable[[], float]
 """Seconds since the epoch."""
 
 
+AFTERTHOUGHT: Final = 0.02
+"""Seconds that a runtime has, after it has posted an error, to print what belongs to it and ask for its next event."""
+
+
 @dataclass(frozen=True, slots=True)
 class Owner:
     """Whom to tell. `ready`: it could take another event, some time after an answer."""
@@ -68,6 +72,8 @@ class ExecutionEnvironment:
         self._init_began = 0.0
         self._outcome: asyncio.Future[Outcome] | None = None
         self._deadline: asyncio.TimerHandle | None = None
+        self._answer: tuple[Answer, float] | None = None  # and after how many ms it came; until it is told
+        self._telling: asyncio.TimerHandle | None = None
         self._invocation = _NONE
         self._began = self._until = 0.0
         self._late = False  # the invocation has spent time on an init
@@ -192,10 +198,23 @@ class ExecutionEnvironment:
         self._instance.deliver(Delivery.of(self._invocation, self._clock() + left))
 
     def _conclude(self, answer: Answer) -> None:
-        spent = self._spent(self._began)
-        self._resolve(self._conclusions.answered(self._invocation, self._instance, answer, spent))
+        self._answer = (answer, self._spent(self._began))
+        if answer.error_type is None:
+            self._tell_answer()
+        else:  # AWS's Java client prints the error only now, and it belongs to this invocation
+            self._telling = self._loop.call_later(AFTERTHOUGHT, self._tell_answer)
+
+    def _tell_answer(self) -> None:
+        """What was answered becomes the outcome, if it has not yet."""
+        if self._telling is not None:
+            self._telling.cancel()
+            self._telling = None
+        if self._answer is not None:
+            (answer, spent), self._answer = self._answer, None
+            self._resolve(self._conclusions.answered(self._invocation, self._instance, answer, spent))
 
     def _settle(self, _: object) -> None:
+        self._tell_answer()
         self._cancel_deadline()
         self._conclusions.settled()
         self._owner.ready()
@@ -217,6 +236,7 @@ class ExecutionEnvironment:
     def _reset(self, detail: object) -> None:
         """Nobody waits for an outcome. `detail`: a Reason, if it is not a program's end."""
         was_answered = self._deadline is not None
+        self._tell_answer()
         self._cancel_deadline()
         self._conclusions.settled()
         self._leave(detail if isinstance(detail, Reason) else Reason.FAILURE)
@@ -224,6 +244,7 @@ class ExecutionEnvironment:
             self._owner.ready()
 
     def _shut_down(self, _: object) -> None:
+        self._tell_answer()
         self._cancel_deadline()
         self._conclusions.settled()
         for waiting, meanwhile in ((self._init, "its init"), (self._outcome, "an invocation")):

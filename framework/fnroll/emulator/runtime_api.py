@@ -11,6 +11,7 @@ import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
+from uuid import uuid4
 
 from fnroll.emulator import streaming
 from fnroll.emulator.api import MAX_RESPONSE, Invocation, ResponseStream
@@ -39,6 +40,8 @@ class Delivery:
     cognito_identity: str | None = None
     tenant_id: str | None = None
     stream: ResponseStream | None = None
+    attempt: str = ""
+    """Of this delivery alone: a retry has the same request id and another of these."""
 
     @classmethod
     def of(cls, invocation: Invocation, deadline: float) -> Delivery:
@@ -53,6 +56,7 @@ class Delivery:
             invocation.cognito_identity,
             invocation.tenant_id,
             invocation.stream,
+            str(uuid4()),
         )
 
     def headers(self) -> Headers:
@@ -64,6 +68,7 @@ class Delivery:
             ("Lambda-Runtime-Client-Context", self.client_context),
             ("Lambda-Runtime-Cognito-Identity", self.cognito_identity),
             ("Lambda-Runtime-Aws-Tenant-Id", self.tenant_id),
+            ("Lambda-Runtime-Invocation-Id", self.attempt),
         )
         # UTF-8 on the wire, whatever HTTP says about Latin-1: a client context is JSON.
         given = [(name, value.encode().decode("latin-1")) for name, value in fields if value]
@@ -177,9 +182,11 @@ class RuntimeApi:
     def _stream(self, request: Request, reply: Reply) -> Sink | None:
         """A response that is streamed to who wants it so goes there chunk by chunk, if it may be given at all."""
         current = self._current
-        if current is None or request.header("lambda-runtime-function-response-mode") != "streaming":
+        if current is None or not streaming.is_stream(request):
             return None
         if request.method != "POST" or request.path != f"{_INVOCATION}{current.request_id}/response":
+            return None
+        if not _same_attempt(current, request):
             return None
         if not self._advance(Event.RESPONSE, reply):
             return _Refused()
@@ -227,7 +234,8 @@ class RuntimeApi:
 
     def _is_current(self, call: _Call) -> bool:
         """Whether the answer is for the event that was delivered last; this is asked before the state is."""
-        if self._current is not None and call.request_id == self._current.request_id:
+        current = self._current
+        if current is not None and call.request_id == current.request_id and _same_attempt(current, call.request):
             return True
         _refuse(call.reply, 400, "InvalidRequestID", "Invalid request ID")
         return False
@@ -280,6 +288,11 @@ class _Stream:
             self._done(Answer(b"".join(self._chunks), too_large=self._size > self._limit))
 
     def lost(self) -> None: ...
+
+
+def _same_attempt(current: Delivery, request: Request) -> bool:
+    """A runtime need not say which attempt it answers; one that says another answers none of ours."""
+    return (request.header("lambda-runtime-invocation-id") or current.attempt) == current.attempt
 
 
 _INVOCATION: Final = "/2018-06-01/runtime/invocation/"

@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from fnroll.emulator.message import Request
+
 MAX_STREAM: Final = 200 * 1024 * 1024
 """Bytes of a streamed response (facts: quotas)."""
 
@@ -24,6 +26,18 @@ MAX_PRELUDE: Final = 64 * 1024
 FREE: Final = 6 * 1024 * 1024
 RATE: Final = 2 * 1024 * 1024
 """Bytes that go at once, and bytes a second after them."""
+
+
+def is_stream(request: Request) -> bool:
+    """Whether a chunked answer is a stream: it says so, or declares the trailers of one (AWS's Go client does no
+    more)."""
+    mode = request.header("lambda-runtime-function-response-mode")
+    if mode in (None, ""):
+        return any(
+            name == "trailer" and "lambda-runtime-function-error-type" in value.lower()
+            for name, value in request.headers
+        )
+    return mode == "streaming"
 
 
 def error_of(trailers: Sequence[tuple[str, str]]) -> tuple[str, bytes] | None:

@@ -117,7 +117,7 @@ class HttpConnection(asyncio.Protocol):
         if begun == self._serial and self._started and not self._in_body and not self._last:
             # httptools hands a header out when it is whole; one that never ends has to be counted here.
             self._unfinished += len(data)
-            if self._unfinished > MAX_HEAD:
+            if self._unfinished > self._max_head:
                 self._refuse(431, b"request head too large")
 
     def _parse(self, data: bytes) -> None:
