@@ -278,7 +278,6 @@ WORST: tuple[Scenario, ...] = (
             error=KINDS,
             log=LOGGED,
         ),
-        ),
         ask("1", "count"),
         languages=("java",),
     ),
