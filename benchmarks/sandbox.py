@@ -172,24 +172,25 @@ def timed(name, step, *arguments):
     start = clock(); step(*arguments); times.setdefault(name, []).append(clock() - start)
 for _ in range(int(sys.argv[3])):
     read, write = os.pipe()
+    feed, fed = _socket.socketpair()
     lease = base.make(server._number + 10_000) if base.directories else None
     server._number += 1
     start = clock()
     pid, pidfd, born = server._clone(enter.namespaces(True), lease)
     if pid == 0:
-        inside = enter.Inside(ground, lease, True, born)
+        inside = enter.Inside(feed, ground, lease, True, born)
         found = [("clone", clock() - start)]
         for name, step in enter.AHEAD:
             start = clock(); step(inside); found.append((name, clock() - start))
         os.write(write, repr(found).encode()); os._exit(0)
     os.close(write)
     for name, value in eval(os.read(read, 65536)): times.setdefault("ahead: " + name, []).append(value)
-    os.close(read); os.waitpid(pid, 0); os.close(pidfd)
+    os.close(read); os.waitpid(pid, 0); os.close(pidfd); feed.close(); fed.close()
     server._make(True)
     (cell,) = server._making
     job = channel.Job(sys.argv[2], "", "none", "", 512, 0, 128)
     server._wanted = 0
-    server._prepared(cell)
+    while cell in server._making: server._prepared(cell)
     for name, step in cells.JOB: timed("job: " + name, step, server, cell, job)
     server._kill(cell); server._spare[True].remove(cell); server._reap(cell)
     while lease is not None and not lease.remove(): pass
