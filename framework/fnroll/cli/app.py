@@ -167,6 +167,7 @@ def output_option(*kinds: Output) -> Callable[[click.decorators.FC], click.decor
     )
 
 
+alias_option = click.option("--alias", default="current", show_default=True, help="The alias that serves.")
 sandbox_option = click.option(
     "--sandbox",
     type=click.Choice(["auto", "linux", "landlock", "process"]),

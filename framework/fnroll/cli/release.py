@@ -20,7 +20,7 @@ def alias() -> None:
 @click.pass_obj
 def list_(app: App, output: Any) -> None:
     """List the aliases with the versions behind them."""
-    from fnroll.cli.ship import shares
+    from fnroll.cli.status import shares
     from fnroll.release import list_rows
 
     rows = [asdict(row) for row in list_rows(app.session(), app.definition(full=False).name)]

@@ -1,4 +1,4 @@
-"""Commands that use what is deployed: invoke."""
+"""`fn invoke`: the deployed function, called."""
 
 from __future__ import annotations
 
