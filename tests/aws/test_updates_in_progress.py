@@ -125,7 +125,7 @@ def test_a_url_that_fails_after_the_first_alias_says_what_the_alias_serves(
     stub.add_response("tag_resource", {})
     stub.add_response("create_alias", {"Name": "current", "FunctionVersion": "1"})
     stub.add_client_error("create_function_url_config", "AccessDeniedException", "not you", 403)
-    with pytest.raises(DeployError, match="alias current is new and serves 1") as caught:
+    with pytest.raises(DeployError, match="alias current is new and serves 1 now") as caught:
         deploy.apply(whole, session, clock=no_time())
     assert "lambda:CreateFunctionUrlConfig" in str(caught.value)
 

@@ -73,10 +73,6 @@ CASES = {
         '{"FunctionName": "f", "Role": "arn:aws:iam::000000000000:role/r", "Runtime": "provided.al2023"}',
         'function.json:1:1: missing key "Handler"\n  what the runtime calls, such as handler.handle',
     ),
-    "Fn key of a later version": (
-        f'{{{FRAME},\n  "Fn": {{"Permissions": []}}}}',
-        "function.json:2:10: Fn.Permissions is not deployed by this version",
-    ),
     "Fn key that is none": (
         f'{{{FRAME},\n  "Fn": {{"Functionurl": {{}}}}}}',
         'function.json:2:10: unknown key "Functionurl" in Fn\n  did you mean "FunctionUrl"?',

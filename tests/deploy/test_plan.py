@@ -92,7 +92,7 @@ def test_the_alias_moves_last_and_its_url_before_it(tmp_path: Path) -> None:
     actual = deploy.Actual(deployed(desired, **old), alias(), deployed(desired, "1", **old))
     found = kinds(desired, actual)
     assert found[-1] == "move-alias"
-    assert found[-4:-1] == ["create-url", "allow-url", "allow-url"]
+    assert found[-4:-1] == ["create-url", "allow", "allow"]
 
 
 def test_permissions_of_others_are_never_touched(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_permissions_of_others_are_never_touched(tmp_path: Path) -> None:
         deployed(desired), alias(), deployed(desired, "1"), sids=frozenset({"s3-event", "fn-url-old", "lambroll-1"})
     )
     plan = deploy.plan(desired, actual, alias="current")
-    removed = [step.sends["StatementId"] for step in plan.steps if step.kind == "disallow-url"]
+    removed = [step.sends["StatementId"] for step in plan.steps if step.kind == "disallow"]
     assert removed == ["fn-url-old"]
 
 

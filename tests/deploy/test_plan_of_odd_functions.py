@@ -29,7 +29,10 @@ def as_deployed(desired: deploy.Desired, version: str = "$LATEST", **changes: An
     plain = {key: desired.configuration[key] for key in ("Role", "Runtime", "Handler", "MemorySize", "Timeout")}
     plain |= {"FunctionName": desired.name, "Version": version, "CodeSha256": package.code_sha256}
     plain |= {"Description": desired.description, "State": "Active", "LastUpdateStatus": "Successful"}
-    return state_of(plain | changes, {"fn:package": package_mark(package)})
+    return state_of(
+        plain | changes,
+        {"fn:package": package_mark(package), **({"fn:url": "current"} if desired.url is not None else {})},
+    )
 
 
 def plan(desired: deploy.Desired, latest: FunctionState, served: FunctionState, **more: Any) -> deploy.Plan:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import fnroll
 from fnroll.aws.errors import border
@@ -45,11 +45,12 @@ class Session:
     def __init__(self, options: AwsOptions | None = None, *, pacer: Pacer | None = None) -> None:
         self.options = options or AwsOptions()
         self._pacer = pacer or Pacer()
+        self._services: dict[str, Any] = {}
 
     @cached_property
     def control(self) -> LambdaClient:
         """Lambda's control plane: paced, and patient with throttling. Raises NoCredentials without a region."""
-        client = self._client(retries={"mode": "standard", "total_max_attempts": _ATTEMPTS})
+        client: LambdaClient = self._client("lambda", retries={"mode": "standard", "total_max_attempts": _ATTEMPTS})
         if not self.options.local:
             client.meta.events.register("before-send.lambda", self._pacer.hook)
         return client
@@ -57,11 +58,19 @@ class Session:
     @cached_property
     def invoker(self) -> LambdaClient:
         """Lambda's Invoke: waits as long as a function may run, and never sends the same event twice."""
-        return self._client(
+        invoker: LambdaClient = self._client(
+            "lambda",
             retries={"mode": "standard", "total_max_attempts": 1},
             read_timeout=_LONGEST_INVOCATION + 30,
             tcp_keepalive=True,
         )
+        return invoker
+
+    def service(self, name: str) -> Any:
+        """A client of another service (`logs`, `s3`, ...), made once. Raises NoCredentials without a region."""
+        if name not in self._services:
+            self._services[name] = self._client(name, retries={"mode": "standard", "total_max_attempts": _ATTEMPTS})
+        return self._services[name]
 
     @property
     def region(self) -> str:
@@ -77,7 +86,7 @@ class Session:
             return botocore.session.Session(session_vars={"profile": (None, None, None, None)})
         return botocore.session.Session(profile=self.options.profile)
 
-    def _client(self, **settings: Any) -> LambdaClient:
+    def _client(self, service: str, **settings: Any) -> Any:
         with border("connect", self.options.endpoint or "AWS"):
             from botocore.config import Config
 
@@ -89,7 +98,6 @@ class Session:
                 region = region or LOCAL_REGION
                 credentials = {"aws_access_key_id": "fn", "aws_secret_access_key": "fn"}
                 settings["proxies"] = {}
-            made = self._botocore.create_client(
-                "lambda", region_name=region, endpoint_url=options.endpoint, config=Config(**settings), **credentials
+            return self._botocore.create_client(
+                service, region_name=region, endpoint_url=options.endpoint, config=Config(**settings), **credentials
             )
-            return cast("LambdaClient", made)

@@ -3,87 +3,56 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import click
 
 from fnroll.cli.app import App, output_option
 
-if TYPE_CHECKING:
-    from fnroll.deploy import Event, Plan
-
 alias_option = click.option("--alias", default="current", show_default=True, help="The alias that serves.")
 
 
 @click.command()
+@click.argument(
+    "directories", nargs=-1, metavar="[DIR]...", type=click.Path(exists=True, file_okay=False, path_type=Path)
+)
 @alias_option
 @click.option("--dry-run", is_flag=True, help="Print the plan; send no write.")
+@click.option("--src", type=click.Path(exists=True, path_type=Path), help="The code: a directory, or a zip as it is.")
+@click.option("--publish/--no-publish", default=True, show_default=True, help="Publish a version and move the alias.")
+@click.option("--alias-to-latest", is_flag=True, help="Point the alias at $LATEST; implies --no-publish.")
+@click.option("--skip-archive", is_flag=True, help="Pack nothing: the code lies on S3 already (Code.S3Bucket, S3Key).")
+@click.option("--skip-configuration", is_flag=True, help="Deploy the code alone: no configuration, layers, tags.")
+@click.option("--skip-function", is_flag=True, help="Deploy the key Fn alone: no code, configuration, version.")
+@click.option("--keep-versions", type=click.IntRange(min=0), default=0, metavar="N", help="Delete all but N versions.")
+@click.option("--ignore", metavar="PATHS", default="", help="Leave these members as they are deployed (.A.B, .C[0]).")
+@click.option("--exclude-file", type=click.Path(path_type=Path), help="Instead of .lambdaignore.")
+@click.option("--symlink", is_flag=True, help="Keep symbolic links as links.")
+@click.option("--jobs", type=click.IntRange(min=1), default=8, show_default=True, help="Functions at a time.")
+@click.option("--fail-fast", is_flag=True, help="With several: begin no further one after a failure.")
 @output_option("table", "json")
 @click.pass_obj
-def deploy(app: App, alias: str, dry_run: bool, output: Any) -> None:
+def deploy(app: App, /, directories: tuple[Path, ...], **said: Any) -> None:
     """Create or update the function, publish, move the alias.
 
     Reads what is deployed, makes a plan, applies it. An unchanged function costs reads alone. Every write carries the
     RevisionId that it was planned on; the alias moves last, and only to a version that is Active.
+
+    With several DIRs their functions are deployed side by side, one line each, paced together under Lambda's limits;
+    if one fails the others are finished all the same.
     """
-    from fnroll import deploy as engine
-    from fnroll.layers import assemble
+    from fnroll.cli.shipping import Order, deploy_all, deploy_one, show_plan, show_result
 
-    parts = assemble(app.definition())
-    zipped = "Code" not in parts.definition.request
-    desired = engine.wanted(parts.definition, parts.layers, parts.package() if zipped else None)
-    engine.refuse_host_runtimes(desired, app.settings.local)
-    session = app.session()
-
-    def waiting(words: str) -> None:
-        app.say(f"  {words}", dim=True)
-
-    actual = engine.read_actual(session, desired, alias, progress=waiting)
-    plan = engine.plan(desired, actual, alias=alias)
-    if dry_run:
-        _show_plan(app, plan, output)
+    order = Order.of(app, said)
+    if len(directories) <= 1:
+        done = deploy_one(app, order, directories[0] if directories else app.directory)
+        if done.result is None:
+            show_plan(app, done.plan, said["output"])
+        else:
+            show_result(app, done.plan, done.result, said["output"])
         return
-
-    def report(event: Event) -> None:
-        app.say(f"  {event.text}", dim=True) if event.kind == "wait" else app.say(f"- {event.text}")
-
-    result = engine.apply(plan, session, report)
-    if output == "json":
-        app.show_json(asdict(result) | {"steps": [step.kind for step in plan.steps]})
-        return
-    if not result.changed:
-        app.say(
-            f"no changes, no write sent: {result.alias} serves version {result.version} of {result.name}", fg="green"
-        )
-    else:
-        app.say(f"{result.alias} serves version {result.version} of {result.name}", fg="green")
-    if result.function_url and app.embedded:
-        app.say("its URL answers while a local cloud is up: fn local up, then fn status --local", dim=True)
-    elif result.function_url:
-        app.show(result.function_url)
-
-
-def _show_plan(app: App, plan: Plan, output: Any) -> None:
-    if output == "json":
-        steps = [{"kind": step.kind, "reason": step.reason, "sends": masked(step.sends)} for step in plan.steps]
-        app.show_json({"function": plan.desired.name, "alias": plan.alias, "steps": steps})
-        return
-    if not plan:
-        app.show("no changes")
-    for number, step in enumerate(plan.steps, 1):
-        app.show(f"{number}. {step.kind}: {step.reason}")
-        for key, value in masked(step.sends).items():
-            app.show(f"     {key}: {value}")
-
-
-def masked(sends: Any) -> Any:
-    """What a step sends, fit to be shown: values of environment variables hidden, their names kept."""
-    if isinstance(sends, dict):
-        return {
-            key: dict.fromkeys(value, "***") if key == "Variables" and isinstance(value, dict) else masked(value)
-            for key, value in sends.items()
-        }
-    return sends
+    deploy_all(app, order, directories, said["output"])
 
 
 @click.command()

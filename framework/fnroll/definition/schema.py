@@ -23,25 +23,48 @@ MAX_LAYERS = 5
 REQUIRED = ("FunctionName", "Role")
 """Of what CreateFunction requires, Code is left out: fn packs it."""
 
-LATER = (
-    "Permissions",
-    "FunctionConcurrency",
-    "ProvisionedConcurrency",
-    "EventInvokeConfig",
-    "EventSourceMappings",
-    "RecursionConfig",
-    "RuntimeManagementConfig",
-    "LogRetentionInDays",
-)
-"""Keys of Fn that a later version deploys; refused here, so that nothing is ignored in silence."""
+FN_REQUESTS: Mapping[str, str] = {
+    "FunctionUrl": "CreateFunctionUrlConfigRequest",
+    "FunctionConcurrency": "PutFunctionConcurrencyRequest",
+    "ProvisionedConcurrency": "PutProvisionedConcurrencyConfigRequest",
+    "EventInvokeConfig": "PutFunctionEventInvokeConfigRequest",
+    "RecursionConfig": "PutFunctionRecursionConfigRequest",
+    "RuntimeManagementConfig": "PutRuntimeManagementConfigRequest",
+}
+"""Keys of Fn that are one request each. Empty means none, so but for the URL nothing in them is required."""
+
+FN_LISTS: Mapping[str, str] = {
+    "Permissions": "AddPermissionRequest",
+    "EventSourceMappings": "CreateEventSourceMappingRequest",
+}
+"""Keys of Fn that are a list of requests."""
+
+_MONTHS, _YEARS = (30, 60, 90, 120, 150, 180), (365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
+RETENTION_DAYS = (1, 3, 5, 7, 14, *_MONTHS, *_YEARS)
+"""What CloudWatch Logs takes (PutRetentionPolicy); 0: no policy."""
+
+_FN_TEXTS: Mapping[str, str] = {
+    "FunctionUrl": "The URL of the alias; absent: unmanaged, and deleted if fn made it.",
+    "FunctionConcurrency": "Reserved concurrency; {}: none.",
+    "ProvisionedConcurrency": "Provisioned concurrency of the alias; {}: none.",
+    "EventInvokeConfig": "Asynchronous invocations of the alias; {}: Lambda's defaults.",
+    "RecursionConfig": "What Lambda does about recursive loops; {}: Terminate.",
+    "RuntimeManagementConfig": "When Lambda updates the runtime; {}: Auto.",
+    "Permissions": "Who may use the alias beside the URL's callers; statements of others are never touched.",
+    "EventSourceMappings": "What feeds the alias: exactly these.",
+}
 
 _PACKED = "cannot be written in a file: fn packs the code itself"
-_FILLED = "cannot be given here: fn puts the URL on the function's alias"
+_ON_ALIAS = "cannot be given here: fn puts the URL on the function's alias"
+_FILLED = "cannot be given here: fn fills it in, for the function or its alias"
 
 _REFUSED: Mapping[tuple[str, str], str] = {
-    ("CreateFunctionUrlConfigRequest", "FunctionName"): _FILLED,
-    ("CreateFunctionUrlConfigRequest", "Qualifier"): _FILLED,
+    (request, member): _ON_ALIAS if request == "CreateFunctionUrlConfigRequest" else _FILLED
+    for request in (*FN_REQUESTS.values(), *FN_LISTS.values())
+    for member in ("FunctionName", "Qualifier", "RevisionId")
 }
+_OPTIONAL = frozenset({*FN_REQUESTS.values(), "AddPermissionRequest"} - {"CreateFunctionUrlConfigRequest"})
+"""Requests of which nothing is required in the file, or what is required has a default (a permission's Action)."""
 
 _PATTERN_TEXTS: Mapping[str, str] = {
     "FunctionName": "is not a function name: letters, digits, - and _",
@@ -81,9 +104,8 @@ def schema() -> dict[str, Any]:
 @cache
 def shared() -> Mapping[str, Any]:
     """As `schema()`, one for the whole process: not to be changed."""
-    defs = {
-        name: _define(name) for name in sorted(_reachable("CreateFunctionRequest", "CreateFunctionUrlConfigRequest"))
-    }
+    roots = ("CreateFunctionRequest", *FN_REQUESTS.values(), *FN_LISTS.values())
+    defs = {name: _define(name) for name in sorted(_reachable(*roots))}
     request = defs.pop("CreateFunctionRequest")
     defs["LayerList"]["maxItems"] = MAX_LAYERS
     return {
@@ -102,12 +124,21 @@ def shared() -> Mapping[str, Any]:
 
 
 def _fn() -> dict[str, Any]:
-    later = {name: _refused("is not deployed by this version") for name in LATER}
-    url = {"$ref": "#/$defs/CreateFunctionUrlConfigRequest", "description": "The function's URL; absent: unmanaged."}
+    properties: dict[str, Any] = {
+        key: {"$ref": f"#/$defs/{request}", "description": _FN_TEXTS[key]} for key, request in FN_REQUESTS.items()
+    }
+    for key, request in FN_LISTS.items():
+        properties[key] = {
+            "type": "array",
+            "items": {"$ref": f"#/$defs/{request}"},
+            "description": _FN_TEXTS[key],
+        }
+    text = "Days that CloudWatch keeps the function's log; 0: for ever."
+    properties["LogRetentionInDays"] = {"type": "integer", "enum": [0, *RETENTION_DAYS], "description": text}
     return {
         "type": "object",
         "description": "What CreateFunction cannot say. An absent key is unmanaged.",
-        "properties": {"FunctionUrl": url, **later},
+        "properties": properties,
         "additionalProperties": False,
     }
 
@@ -170,7 +201,8 @@ def _structure(name: str, model: Mapping[str, Any]) -> dict[str, Any]:
         refused = _REFUSED.get((name, key)) or (_PACKED if shape(member["shape"])["type"] == "blob" else None)
         properties[key] = _refused(refused) if refused else _reference(member)
     made: dict[str, Any] = {"type": "object", "properties": properties, "additionalProperties": False}
-    required = [key for key in model.get("required", ()) if (name, key) not in _REFUSED]
+    needed = () if name in _OPTIONAL else model.get("required", ())
+    required = [key for key in needed if (name, key) not in _REFUSED]
     return made | ({"required": required} if required else {})
 
 

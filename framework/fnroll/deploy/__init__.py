@@ -1,9 +1,12 @@
 """From a definition and what is deployed to a plan, and from a plan to calls.
 
-    desired.py    what the definition wants, in the API's words; what differs
+    desired.py    what the definition wants, in the API's words; what differs; what is ignored (ignored.py)
     actual.py     what is there (the reads)
+    steps.py      the words of a plan
     plan.py       the steps between the two: data, pure, ordered so that an interruption harms nothing
-    apply.py      the executor: RevisionId on every write, the alias last
+                  (urls.py: URL and permissions; settings.py: the rest of the key Fn; prune.py: old versions;
+                  record.py: what a version's Description remembers)
+    apply.py      the executor: RevisionId on every write, the alias last (beside.py: the writes that carry none)
     rollback.py   the way back
     inspect.py    status and versions
 
@@ -13,9 +16,11 @@ Nothing here knows boto3, the emulator or the local cloud: it speaks through `aw
 from fnroll.deploy.actual import Actual, read_actual
 from fnroll.deploy.apply import Event, Result, apply
 from fnroll.deploy.desired import Desired, wanted
+from fnroll.deploy.ignored import parse as parse_ignored
 from fnroll.deploy.inspect import FunctionStatus, VersionRow, status, versions
-from fnroll.deploy.plan import Plan, Step, plan, refuse_host_runtimes
+from fnroll.deploy.plan import Plan, plan, refuse_host_runtimes
 from fnroll.deploy.rollback import Target, find_target, roll_back
+from fnroll.deploy.steps import Step, Wishes
 
 __all__ = [
     "Actual",
@@ -27,8 +32,10 @@ __all__ = [
     "Step",
     "Target",
     "VersionRow",
+    "Wishes",
     "apply",
     "find_target",
+    "parse_ignored",
     "plan",
     "read_actual",
     "refuse_host_runtimes",

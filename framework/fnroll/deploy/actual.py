@@ -1,24 +1,39 @@
-"""What is deployed: one frozen value, read before the plan is made. The only reads of a deploy that changes nothing."""
+"""What is deployed: one frozen value, read before the plan is made. The only reads of a deploy that changes nothing.
+
+A function and its tags first; then, side by side, what stands by itself: the alias and the version behind it, layers,
+and whatever else the definition manages, one call each.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
 
 from fnroll.aws import AliasState, FunctionState, FunctionUrl, Session
-from fnroll.aws.aliases import get_alias
+from fnroll.aws.aliases import get_alias, list_aliases
 from fnroll.aws.functions import find_function
 from fnroll.aws.layers import find_layer_version, layer_versions
+from fnroll.aws.settings import list_sources, settings_of
 from fnroll.aws.urls import find_url, policy_sids
+from fnroll.aws.versions import list_versions
 from fnroll.aws.waits import UPDATED, Progress, wait_for
-from fnroll.deploy.desired import Desired
+from fnroll.deploy.desired import URL_TAG, Desired
+from fnroll.deploy.settings import OF_ALIAS, OF_FUNCTION, PERMISSIONS, SOURCES
+from fnroll.deploy.steps import Wishes
 from fnroll.errors import NotFound
 from fnroll.layers import LayerPackage
+
+_AT_ONCE = 8
+_NOW = Wishes()
 
 
 @dataclass(frozen=True, slots=True)
 class Actual:
-    """A function as it is. `served`: the version behind the alias; `layers`: CodeSha256 of a package -> its ARN."""
+    """A function as it is. `served`: the version behind the alias; `layers`: CodeSha256 of a package -> its ARN. What
+    the definition does not manage was not read: `settings`, `sources`, `sids` (of the alias's policy) are empty then,
+    and so are `versions` and `aliases` where nothing is to be pruned."""
 
     function: FunctionState | None
     alias: AliasState | None = None
@@ -26,27 +41,62 @@ class Actual:
     url: FunctionUrl | None = None
     sids: frozenset[str] = frozenset()
     layers: Mapping[str, str] | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    sources: Sequence[Mapping[str, Any]] = ()
+    versions: Sequence[FunctionState] = ()
+    aliases: Sequence[AliasState] = ()
+
+    @property
+    def url_is_ours(self) -> bool:
+        """Whether a deploy of ours made the alias's URL."""
+        return bool(self.function and URL_TAG in (self.function.tags or {}))
 
 
-def read_actual(session: Session, desired: Desired, alias: str, *, progress: Progress = lambda _: None) -> Actual:
+def read_actual(
+    session: Session, desired: Desired, alias: str, wishes: Wishes = _NOW, *, progress: Progress = lambda _: None
+) -> Actual:
     """Read all that a plan needs. A function that is being updated is waited for first: no plan would hold."""
-    client = session.control
-    function = find_function(client, desired.name)
-    layers = _published(session, desired, function)
+    client, name = session.control, desired.name
+    function = find_function(client, name)
     if function is None:
-        return Actual(None, layers=layers)
+        return Actual(None, layers=_published(session, desired, None))
     if function.moving:
-        function = wait_for(client, desired.name, UPDATED, progress=progress)
+        function = wait_for(client, name, UPDATED, progress=progress)
+    url_matters = desired.url is not None or URL_TAG in (function.tags or {})
+    reads: dict[str, Callable[[], Any]] = {
+        "served": lambda: _served(session, name, alias),
+        "layers": lambda: _published(session, desired, function),
+    }
+    if url_matters:
+        reads["url"] = lambda: find_url(client, name, alias)
+    if url_matters or PERMISSIONS in desired.settings:
+        reads["sids"] = lambda: policy_sids(client, name, alias)
+    if SOURCES in desired.settings:
+        reads["sources"] = lambda: list_sources(client, name, alias)
+    if wishes.keep_versions:
+        reads["versions"] = lambda: list_versions(client, name)
+        reads["aliases"] = lambda: list_aliases(client, name)
+    keys = [key for key in (*OF_FUNCTION, *OF_ALIAS) if key in desired.settings]
+    for key, read in zip(keys, settings_of(session, keys, name, alias, desired.log_group), strict=True):
+        reads[f"setting {key}"] = read
+    found = _side_by_side(reads)
+    found["alias"], found["served"] = found.pop("served")
+    found["settings"] = dict(found.pop(f"setting {key}") for key in keys)
+    return Actual(function, **found)
+
+
+def _side_by_side(reads: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        futures = {name: pool.submit(read) for name, read in reads.items()}
+        return {name: future.result() for name, future in futures.items()}
+
+
+def _served(session: Session, name: str, alias: str) -> tuple[AliasState | None, FunctionState | None]:
     try:
-        found = get_alias(client, desired.name, alias)
+        found = get_alias(session.control, name, alias)
     except NotFound:
-        return Actual(function, layers=layers)
-    served = find_function(client, desired.name, found.version)
-    if desired.url is None:
-        return Actual(function, found, served, layers=layers)
-    url = find_url(client, desired.name, alias)
-    sids = policy_sids(client, desired.name, alias)
-    return Actual(function, found, served, url, sids, layers)
+        return None, None
+    return found, find_function(session.control, name, found.version)
 
 
 def _published(session: Session, desired: Desired, function: FunctionState | None) -> dict[str, str]:

@@ -21,8 +21,10 @@ from fnroll.aws import SYSTEM, Clock, Session
 from fnroll.aws.aliases import create_alias, get_alias, move_alias
 from fnroll.aws.errors import role_not_assumable
 from fnroll.aws.functions import (
+    LATEST,
     FunctionState,
     create_function,
+    delete_function,
     get_function,
     tag,
     untag,
@@ -30,12 +32,15 @@ from fnroll.aws.functions import (
     update_configuration,
 )
 from fnroll.aws.layers import publish_layer_version
-from fnroll.aws.urls import add_permission, create_url, remove_permission, update_url
+from fnroll.aws.objects import upload
 from fnroll.aws.versions import publish_version
 from fnroll.aws.waits import ACTIVE, UPDATED, wait_for
+from fnroll.deploy import beside
 from fnroll.deploy.desired import RESETS, Desired, differences
-from fnroll.deploy.plan import Plan, Step, own_tags
-from fnroll.errors import AwsError, Conflict, DeployError, PreconditionFailed
+from fnroll.deploy.plan import Plan, own_tags
+from fnroll.deploy.settings import OF_FUNCTION
+from fnroll.deploy.steps import Step
+from fnroll.errors import AwsError, Conflict, DeployError, NotFound, PreconditionFailed
 
 ROLE_TRIES = 12
 ROLE_PAUSE = 2.5
@@ -55,11 +60,12 @@ Report = Callable[[Event], None]
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a deploy came to. `version` is what the alias serves, `previous` what it served before."""
+    """What a deploy came to. `version` is what the alias serves (None: there is no alias), `previous` what it served
+    before."""
 
     name: str
     alias: str
-    version: str
+    version: str | None
     previous: str | None
     changed: bool
     function_url: str | None
@@ -111,35 +117,39 @@ class _Run:
     state: FunctionState | None = None
     layers: dict[str, str] = field(default_factory=dict)
     version: str | None = None
-    url: str | None = None
-    aliased: bool = False
+    beside: beside.Beside = field(init=False)
+    moved: bool = False
+    object_version: str | None = None
 
     def __post_init__(self) -> None:
         actual = self.plan.actual
         self.state = actual.function
         self.layers = dict(actual.layers or {})
         self.version = actual.alias.version if actual.alias else None
-        self.url = actual.url.url if actual.url else None
+        url = actual.url.url if actual.url else None
+        where = self.desired.name, self.plan.alias, self.desired.log_group
+        self.beside = beside.Beside(self.session, *where, self.clock, self._waiting, url)
 
     @property
     def desired(self) -> Desired:
         return self.plan.desired
 
     def do(self, step: Step) -> None:
+        if step.kind in beside.KINDS:
+            self._beside(step)
+            return
         {
             "publish-layer": self._publish_layer,
+            "upload-code": self._upload,
             "create-function": self._create_function,
             "update-code": self._update_code,
             "update-configuration": self._update_configuration,
             "tag": self._tag,
             "untag": self._untag,
             "publish-version": self._publish_version,
-            "create-url": self._create_url,
-            "update-url": self._update_url,
-            "allow-url": self._allow_url,
-            "disallow-url": self._disallow_url,
             "create-alias": self._create_alias,
             "move-alias": self._move_alias,
+            "delete-version": self._delete_version,
         }[step.kind](step)
 
     def result(self) -> Result:
@@ -147,17 +157,17 @@ class _Run:
         return Result(
             name=self.desired.name,
             alias=self.plan.alias,
-            version=self.version or "",
+            version=self.version if self.moved or alias is None else alias.version,
             previous=alias.version if alias else None,
             changed=bool(self.plan.steps),
-            function_url=self.url,
+            function_url=self.beside.url,
         )
 
     def serving(self) -> str:
         """What the alias serves at this moment, in words."""
         alias = self.plan.actual.alias
-        if self.aliased:
-            return f"alias {self.plan.alias} is new and serves {self.version}"
+        if self.moved:
+            return f"alias {self.plan.alias} {'serves' if alias else 'is new and serves'} {self.version} now"
         return f"alias {self.plan.alias} serves {alias.version if alias else 'nothing'} as before"
 
     def what_moved(self, step: Step) -> str:
@@ -187,7 +197,20 @@ class _Run:
         return [layer if isinstance(layer, str) else self.layers[layer.code_sha256] for layer in self.desired.layers]
 
     def _code(self) -> dict[str, Any]:
-        return {"ZipFile": self.desired.package.data} if self.desired.package is not None else dict(self.desired.code)
+        if self.desired.package is not None and not self.desired.by_s3:
+            return {"ZipFile": self.desired.package.data}
+        return {**self.desired.code, **({"S3ObjectVersion": self.object_version} if self.object_version else {})}
+
+    def _upload(self, step: Step) -> None:
+        package, sent = self.desired.package, [0]
+        assert package is not None
+
+        def progress(count: int) -> None:
+            sent[0] += count
+            self.report(Event("wait", f"uploaded {sent[0]} of {len(package.data)} bytes"))
+
+        where = step.sends["S3Bucket"], step.sends["S3Key"]
+        self.object_version = upload(self.session, *where, package.data, package.code_sha256, progress)
 
     def _create_function(self, step: Step) -> None:
         desired = self.desired
@@ -195,7 +218,12 @@ class _Run:
         configuration = dict(desired.configuration)
         for key in RESETS.keys() - desired.said:
             configuration.pop(key, None)
-        request = {**desired.creation, **configuration, "Code": self._code(), "Tags": own_tags(desired)}
+        request = {
+            **desired.creation,
+            **configuration,
+            "Code": self._code(),
+            "Tags": own_tags(desired, self.plan.alias),
+        }
         if self._layer_arns():
             request["Layers"] = self._layer_arns()
         if desired.architectures is not None:
@@ -304,28 +332,45 @@ class _Run:
         wait_for(client, name, ACTIVE, qualifier=published[0], clock=self.clock, progress=self._waiting)
         self.version = published[0]
 
-    # the URL
+    def _beside(self, step: Step) -> None:
+        self.beside.do(step)
+        if step.target in OF_FUNCTION:
+            self._reread()
 
-    def _create_url(self, step: Step) -> None:
-        self.url = create_url(self.session.control, self.desired.name, self.plan.alias, step.sends).url
+    def _reread(self) -> None:
+        """A setting may give the function a new RevisionId; what it is must be the same."""
+        before = self.state
+        self._settle()
+        assert self.state is not None
+        if before is not None and _content(before) != _content(self.state):
+            raise PreconditionFailed("code or configuration are no longer what this deploy read or wrote")
 
-    def _update_url(self, step: Step) -> None:
-        self.url = update_url(self.session.control, self.desired.name, self.plan.alias, step.sends).url
+    # the alias: of what could leave traffic on half a deploy, nothing comes after it
 
-    def _allow_url(self, step: Step) -> None:
-        add_permission(self.session.control, self.desired.name, self.plan.alias, step.sends)
-
-    def _disallow_url(self, step: Step) -> None:
-        remove_permission(self.session.control, self.desired.name, self.plan.alias, step.sends["StatementId"])
-
-    # the alias: nothing comes after it that could fail and leave traffic on half a deploy
+    def _goal(self, step: Step) -> str:
+        """$LATEST if the step names it, else the version that was published."""
+        goal = LATEST if step.sends["FunctionVersion"] == LATEST else self.version
+        assert goal is not None
+        return goal
 
     def _create_alias(self, step: Step) -> None:
-        assert self.version is not None
+        self.version = self._goal(step)
         create_alias(self.session.control, self.desired.name, self.plan.alias, self.version)
-        self.aliased = True
+        self.moved = True
 
     def _move_alias(self, step: Step) -> None:
         alias = self.plan.actual.alias
-        assert self.version is not None and alias is not None
+        assert alias is not None
+        self.version = self._goal(step)
         move_alias(self.session.control, self.desired.name, self.plan.alias, self.version, alias.revision_id)
+        self.moved = True
+
+    def _delete_version(self, step: Step) -> None:
+        """Gone already is as good; one that an alias has been given meanwhile stays."""
+        version = step.sends["Qualifier"]
+        try:
+            delete_function(self.session.control, self.desired.name, version)
+        except NotFound:
+            pass
+        except Conflict as error:
+            self.report(Event("wait", f"version {version} stays: {error.message}"))

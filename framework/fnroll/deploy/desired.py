@@ -7,17 +7,25 @@ service model, so a member that AWS adds needs no change here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fnroll.archive import Package
+from fnroll.aws import FunctionState
 from fnroll.definition import Definition
 from fnroll.definition.service import shape
+from fnroll.deploy.ignored import Path, kept
+from fnroll.errors import UsageError
 from fnroll.layers import LayerPackage
 
 PACKAGE_TAG = "fn:package"
 """The function tag that holds tree digest and CodeSha256 together: a new compressor uploads nothing."""
+
+URL_TAG = "fn:url"
+"""The function tag that says which alias's URL is ours: one that the file has no more is deleted then."""
+
+OWN_TAGS = (PACKAGE_TAG, URL_TAG)
 
 DEFAULTS: Mapping[str, Any] = {
     "Description": "",
@@ -48,7 +56,7 @@ class Desired:
 
     `configuration`: members of UpdateFunctionConfiguration, defaults filled in, without Layers; `said`: those of them
     that the file itself says. `layers` in order: ARNs, and packages still to be published. `creation`: the members
-    that CreateFunction alone takes. `url` is None where the file does not manage it.
+    that CreateFunction alone takes. `url` is None where the file does not manage it; `settings`: the rest of Fn.
     """
 
     name: str
@@ -61,6 +69,16 @@ class Desired:
     tags: Mapping[str, str] | None
     creation: Mapping[str, Any]
     url: Mapping[str, Any] | None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def by_s3(self) -> bool:
+        """Whether the package goes to S3 first, and from there to Lambda."""
+        return self.package is not None and "S3Key" in self.code
+
+    @property
+    def log_group(self) -> str:
+        return str(self.configuration["LoggingConfig"]["LogGroup"])
 
     @property
     def description(self) -> str:
@@ -68,7 +86,8 @@ class Desired:
 
 
 def wanted(definition: Definition, layers: tuple[str | LayerPackage, ...], package: Package | None) -> Desired:
-    """`definition` as the API has it. `package` is None for an image (Code.ImageUri) or a zip that lies on S3."""
+    """`definition` as the API has it. `package` is None for an image (Code.ImageUri) or a zip that lies on S3 already;
+    with one, Code names the S3 object that it becomes, if any."""
     request = dict(definition.request)
     members = shape("UpdateFunctionConfigurationRequest")["members"].keys() - _NOT_CONFIGURATION
     said = {key: value for key, value in request.items() if key in members}
@@ -86,6 +105,7 @@ def wanted(definition: Definition, layers: tuple[str | LayerPackage, ...], packa
         tags=definition.tags,
         creation={key: value for key, value in request.items() if key not in apart},
         url=definition.extras.get("FunctionUrl"),
+        settings={key: value for key, value in definition.extras.items() if key != "FunctionUrl"},
     )
 
 
@@ -100,10 +120,52 @@ def _completed(name: str, said: Mapping[str, Any]) -> dict[str, Any]:
     return {"LoggingConfig": logging, **blocks}
 
 
+def undeployed(
+    desired: Desired, state: FunctionState, tags: Mapping[str, str] | None, ignore: Sequence[Path]
+) -> Desired:
+    """`desired` with what `state` has in place of everything that is ignored. Raises UsageError."""
+    for path in ignore:
+        desired = _without(desired, state, tags or {}, path)
+    return desired
+
+
+def _without(desired: Desired, state: FunctionState, tags: Mapping[str, str], path: Path) -> Desired:
+    head, *rest = path
+    there = _answered(state.configuration)
+    if head == "Layers" and not rest:
+        return replace(desired, layers=state.layers)
+    if head == "Architectures" and not rest:
+        return replace(desired, architectures=None)
+    if head == "Tags":
+        left = kept(desired.tags, dict(tags), rest) if rest and desired.tags is not None else None
+        return replace(desired, tags=left)
+    if head == "Fn" and rest:
+        settings = {key: value for key, value in desired.settings.items() if key != rest[0]}
+        return replace(desired, settings=settings, url=None if rest[0] == "FunctionUrl" else desired.url)
+    if head in desired.creation:
+        return replace(desired, creation={key: value for key, value in desired.creation.items() if key != head})
+    if head not in shape("UpdateFunctionConfigurationRequest")["members"] or head in _NOT_CONFIGURATION:
+        raise UsageError(f"--ignore: {head} is nothing that can be left as it is deployed")
+    configuration = kept(desired.configuration, there, path)
+    return replace(desired, configuration=configuration)
+
+
+def unconfigured(desired: Desired, state: FunctionState) -> Desired:
+    """`desired` with the whole configuration, the layers and the tags left as they are."""
+    there = _answered(state.configuration)
+    nothing = {**DEFAULTS, **RESETS}
+    configuration = {key: there.get(key) or nothing.get(key, value) for key, value in desired.configuration.items()}
+    return replace(desired, configuration=configuration, layers=state.layers, tags=None)
+
+
+def _answered(configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """A FunctionConfiguration by the names of the request: one member is answered under another."""
+    return {**configuration, "ImageConfig": (configuration.get("ImageConfigResponse") or {}).get("ImageConfig")}
+
+
 def differences(desired: Desired, actual: Mapping[str, Any]) -> dict[str, Any]:
     """The members to send so that `actual` (a FunctionConfiguration) becomes what is desired, Layers aside."""
-    # The one member that is answered under another name than it is sent by.
-    answered = {**actual, "ImageConfig": (actual.get("ImageConfigResponse") or {}).get("ImageConfig")}
+    answered = _answered(actual)
     return {
         key: value
         for key, value in desired.configuration.items()

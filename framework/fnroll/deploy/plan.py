@@ -4,110 +4,172 @@ The order is fixed and is what makes an interrupted deploy harmless:
 
     layers        a new layer version harms nobody
     $LATEST       create, or code, then configuration; nobody is routed to $LATEST
+    settings      of the function: concurrency, recursion, runtime management, retention
     version       $LATEST frozen under a number, waited for until it is Active
     tags          after the version, which is published on the RevisionId read before
     URL           only settings of the URL; what it serves is the alias's business
-    alias         last: the one step that moves traffic (before the URL only where neither exists yet)
+    permissions   who may call the alias
+    alias         the one step that moves traffic (before URL and permissions only where there is no alias yet)
+    its settings  async invocations, provisioned concurrency, event sources: of whatever the alias serves
+    pruning       versions that nobody is routed to
 
 Killed between any two steps, the next run reads what is there and plans the rest.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from fnroll.aws import FunctionState
+from fnroll.aws.functions import LATEST
 from fnroll.deploy.actual import Actual
-from fnroll.deploy.desired import PACKAGE_TAG, Desired, differences, has_mark, package_mark, same_code
+from fnroll.deploy.desired import (
+    OWN_TAGS,
+    PACKAGE_TAG,
+    URL_TAG,
+    Desired,
+    differences,
+    has_mark,
+    package_mark,
+    same_code,
+    unconfigured,
+    undeployed,
+)
+from fnroll.deploy.prune import prune_steps
+from fnroll.deploy.record import previous_of, told, with_record, without_record
+from fnroll.deploy.settings import OF_ALIAS, OF_FUNCTION, PERMISSIONS, SOURCES, setting_steps, source_steps
+from fnroll.deploy.steps import Kind, Step, Wishes
+from fnroll.deploy.urls import permission_steps, url_steps
 from fnroll.errors import DeployError
 from fnroll.layers import LayerPackage
 
-Kind = Literal[
-    "publish-layer",
-    "create-function",
-    "update-code",
-    "update-configuration",
-    "tag",
-    "untag",
-    "publish-version",
-    "create-url",
-    "update-url",
-    "allow-url",
-    "disallow-url",
-    "create-alias",
-    "move-alias",
-]
+__all__ = ["Plan", "Step", "Wishes", "plan", "previous_of", "refuse_host_runtimes", "with_record", "without_record"]
 
-_PREVIOUS = re.compile(r" ?\(fn:previous=(\d+)\)$")
-_MAX_DESCRIPTION = 256
-SID_PREFIX = "fn-url-"
-"""Statements of the resource policy whose Sid begins so are ours; no other is ever touched."""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One write: what it does, why, and the members that it sends (code as its size and hash)."""
-
-    kind: Kind
-    reason: str
-    sends: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    layer: LayerPackage | None = field(default=None, repr=False)
+_NEW = "the version published above"
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The steps, in order; none if nothing is to be done. `alias` is the one that serves."""
+    """The steps, in order; none if nothing is to be done. `alias` is the one that serves; `notes`: what the user should
+    know of what is not done. `desired` is what is wanted less what is ignored."""
 
     desired: Desired = field(repr=False)
     actual: Actual = field(repr=False)
     alias: str
     steps: tuple[Step, ...]
+    notes: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.steps)
 
 
-def plan(desired: Desired, actual: Actual, *, alias: str) -> Plan:
+def plan(desired: Desired, actual: Actual, *, alias: str, wishes: Wishes = Wishes()) -> Plan:
     """The steps from `actual` to `desired`. Raises DeployError for what must not be deployed over what is there."""
-    _refuse(desired, actual, alias)
-    steps = [*_layers(desired, actual)]
-    if actual.function is None:
-        steps += _create(desired)
-    else:
-        steps += _repair(desired, actual.function)
-        steps += [step for step in steps_to(desired, actual.function, actual) if step.kind not in _kinds(steps)]
-    stale = _is_stale(desired, actual)
-    if stale:
-        steps.append(_publish(desired, actual, alias))
-    if actual.function is not None:
-        steps += _tags(desired, actual.function)
-    url = [*_url(desired, actual)]
-    if actual.alias is None:
-        version = "the version published above"
+    own = _as_wished(desired, actual, actual.function, wishes)
+    _refuse(own, actual, alias, wishes)
+    steps = [*_to_latest(own, actual, wishes)]
+    steps += setting_steps(OF_FUNCTION, own.settings, actual.settings, own.name)
+    goal = _goal(desired, actual, wishes) if wishes.function else None
+    if goal == _NEW:
+        steps.append(_publish(own, actual, alias))
+    if actual.function is not None and wishes.function:
+        steps += _tags(own, actual.function, alias)
+    elif own.url is not None and actual.function is not None and not actual.url_is_ours:
+        steps.append(Step("tag", "the URL is this definition's", {"Tags": {URL_TAG: alias}}))
+    doors = [*url_steps(own.url, actual.url_is_ours, actual.url, actual.sids)]
+    doors += permission_steps(own.settings.get(PERMISSIONS), actual.sids)
+    if own.url is None and actual.url_is_ours:
+        doors.append(Step("untag", "the URL is gone", {"TagKeys": [URL_TAG]}))
+    notes = []
+    if actual.alias is None and goal is None:
+        doors, waiting = [], _waiting(own)
+        notes += [f"{', '.join(waiting)}: not before there is an alias {alias}"] if waiting else []
+    elif actual.alias is None:
+        version = goal
         steps.append(Step("create-alias", f"there is no alias {alias}", {"Name": alias, "FunctionVersion": version}))
-        steps += url
+        steps += doors
     else:
-        steps += url
-        if stale:
-            reason = f"{alias} serves version {actual.alias.version}, which is not what the definition says"
-            steps.append(Step("move-alias", reason, {"Name": alias, "FunctionVersion": "the version published above"}))
-    return Plan(desired, actual, alias, tuple(steps))
+        steps += doors
+        if goal is not None:
+            steps.append(_move(actual, alias, goal))
+    if actual.alias is not None or goal is not None:
+        steps += setting_steps(OF_ALIAS, own.settings, actual.settings, f"{own.name}:{alias}")
+        steps += source_steps(own.settings.get(SOURCES), actual.sources)
+    if wishes.keep_versions:
+        steps += _prune(actual, alias, goal, wishes.keep_versions)
+    return Plan(own, actual, alias, tuple(steps), tuple(notes))
+
+
+def _as_wished(desired: Desired, actual: Actual, state: FunctionState | None, wishes: Wishes) -> Desired:
+    """What is desired of `state`, less what is to be left as it is."""
+    if state is None:
+        return desired
+    if not wishes.configuration and actual.function is not None:
+        desired = unconfigured(desired, actual.function)
+    tags = actual.function.tags if actual.function else None
+    return undeployed(desired, state, tags, wishes.ignore)
+
+
+def _to_latest(desired: Desired, actual: Actual, wishes: Wishes) -> Iterator[Step]:
+    if not wishes.function:
+        return
+    yield from _layers(desired, actual)
+    if actual.function is None:
+        steps = [*_create(desired)]
+    else:
+        steps = [*_repair(desired, actual.function)]
+        repairs = _kinds(steps)
+        steps += [step for step in steps_to(desired, actual.function, actual) if step.kind not in repairs]
+    if desired.by_s3 and _kinds(steps) & {"create-function", "update-code"}:
+        yield _upload(desired)
+    yield from steps
+
+
+def _upload(desired: Desired) -> Step:
+    assert desired.package is not None
+    size = f"{len(desired.package.data)} bytes"
+    where = {key: desired.code[key] for key in ("S3Bucket", "S3Key")}
+    return Step("upload-code", "Lambda fetches the code from there", {**where, "Size": size})
+
+
+def _goal(desired: Desired, actual: Actual, wishes: Wishes) -> str | None:
+    """Where the alias shall go; None: it stays."""
+    if wishes.to_latest:
+        return None if actual.alias is not None and actual.alias.version == LATEST else LATEST
+    if not wishes.publish:
+        return None
+    # One at $LATEST always goes to a version: traffic would see half a deploy.
+    served = actual.served
+    if served is None or not served.version.isdecimal():
+        return _NEW
+    return _NEW if steps_to(_as_wished(desired, actual, served, wishes), served, actual) else None
+
+
+def _move(actual: Actual, alias: str, goal: str) -> Step:
+    assert actual.alias is not None
+    now = actual.alias.version
+    reason = f"{alias} serves version {now}, which is not what the definition says"
+    if goal == LATEST:
+        reason = f"{alias} serves version {now}, and shall serve $LATEST"
+    return Step("move-alias", reason, {"Name": alias, "FunctionVersion": goal})
+
+
+def _waiting(desired: Desired) -> list[str]:
+    """What of the definition stands on the alias."""
+    keys = [key for key in (PERMISSIONS, *OF_ALIAS, SOURCES) if desired.settings.get(key)]
+    return [f"Fn.{key}" for key in (*(["FunctionUrl"] if desired.url is not None else []), *keys)]
+
+
+def _prune(actual: Actual, alias: str, goal: str | None, keep: int) -> Iterator[Step]:
+    leaving = actual.alias.version if actual.alias and goal is not None else ""
+    others = [other for other in actual.aliases if goal is None or other.name != alias]
+    yield from prune_steps(actual.versions, others, keep, coming=int(goal == _NEW), leaving=leaving)
 
 
 def _kinds(steps: Iterable[Step]) -> set[Kind]:
     return {step.kind for step in steps}
-
-
-def _is_stale(desired: Desired, actual: Actual) -> bool:
-    """Whether the alias needs another version. One at $LATEST always does: traffic would see half a deploy."""
-    if actual.served is None or not actual.served.version.isdecimal():
-        return True
-    return bool(steps_to(desired, actual.served, actual))
 
 
 def _repair(desired: Desired, state: FunctionState) -> Iterator[Step]:
@@ -133,7 +195,11 @@ def refuse_host_runtimes(desired: Desired, local: bool) -> None:
             )
 
 
-def _refuse(desired: Desired, actual: Actual, alias: str) -> None:
+def _refuse(desired: Desired, actual: Actual, alias: str, wishes: Wishes) -> None:
+    if actual.function is None and not wishes.function:
+        raise DeployError(
+            "there is no function yet", where=desired.name, hint="deploy it without --skip-function first"
+        )
     if actual.function is not None and actual.function.package_type != desired.creation.get("PackageType", "Zip"):
         raise DeployError(
             f"the deployed function is a {actual.function.package_type} function; Lambda cannot change that",
@@ -141,7 +207,8 @@ def _refuse(desired: Desired, actual: Actual, alias: str) -> None:
             hint="delete the function first, or give this one another name",
         )
     _refuse_unchangeable(desired, actual)
-    if actual.alias is not None and actual.alias.weights:
+    moves = wishes.function and (wishes.publish or wishes.to_latest)
+    if actual.alias is not None and actual.alias.weights and moves:
         shares = ", ".join(f"{version} {share:.0%}" for version, share in actual.alias.traffic.items())
         raise DeployError(
             f"alias {alias} splits its traffic ({shares}); a deploy would end that split",
@@ -179,12 +246,12 @@ def _create(desired: Desired) -> Iterator[Step]:
 
 def steps_to(desired: Desired, state: FunctionState, actual: Actual) -> list[Step]:
     """Code and configuration updates that would make `state` the desired one; none if it is."""
-    plain = {**state.configuration, "Description": _told(desired.description, state.description)}
+    plain = {**state.configuration, "Description": told(desired.description, state.description)}
     tags = actual.function.tags if actual.function else None
     steps = []
     if not _has_code(desired, state, tags):
         reason = f"the package changed (deployed: {state.code_sha256})"
-        if "S3Key" in desired.code:
+        if "S3Key" in desired.code and desired.package is None:
             reason = "the package lies on S3: whether it changed is not known without sending it"
         if desired.architectures is not None and desired.architectures != state.architectures:
             reason = f"Architectures changes from {state.architectures} to {desired.architectures}"
@@ -218,16 +285,16 @@ def _code(desired: Desired) -> Any:
     return f"{package.files} files, {package.size} bytes, CodeSha256 {package.code_sha256}"
 
 
-def own_tags(desired: Desired) -> dict[str, str]:
-    """The tags to have: the file's, and the mark of the package."""
+def own_tags(desired: Desired, alias: str) -> dict[str, str]:
+    """The tags to have: the file's, the mark of the package, and whether the alias's URL is ours."""
     mark = {PACKAGE_TAG: package_mark(desired.package)} if desired.package is not None else {}
-    return {**(desired.tags or {}), **mark}
+    return {**(desired.tags or {}), **mark, **({URL_TAG: alias} if desired.url is not None else {})}
 
 
-def _tags(desired: Desired, state: FunctionState) -> Iterator[Step]:
+def _tags(desired: Desired, state: FunctionState, alias: str) -> Iterator[Step]:
     if state.tags is None:
         return
-    new = {key: value for key, value in own_tags(desired).items() if state.tags.get(key) != value}
+    new = {key: value for key, value in own_tags(desired, alias).items() if state.tags.get(key) != value}
     if desired.package is not None and has_mark(desired.package, state.code_sha256, state.tags):
         # The deployed zip is of this tree, whoever compressed it: its own mark stays true.
         new.pop(PACKAGE_TAG, None)
@@ -235,7 +302,7 @@ def _tags(desired: Desired, state: FunctionState) -> Iterator[Step]:
         yield Step("tag", f"tags to set: {', '.join(sorted(new))}", {"Tags": new})
     if desired.tags is not None:
         gone = sorted(
-            key for key in state.tags if key not in desired.tags and key != PACKAGE_TAG and not key.startswith("aws:")
+            key for key in state.tags if key not in desired.tags and key not in OWN_TAGS and not key.startswith("aws:")
         )
         if gone:
             yield Step("untag", f"not in the definition any more: {', '.join(gone)}", {"TagKeys": gone})
@@ -245,76 +312,3 @@ def _publish(desired: Desired, actual: Actual, alias: str) -> Step:
     previous = actual.alias.version if actual.alias else None
     sends = {"Description": with_record(desired.description, previous)}
     return Step("publish-version", f"alias {alias} needs a version of this code and configuration", sends)
-
-
-def with_record(description: str, previous: str | None) -> str:
-    """A version's Description: the user's, and which version the alias served before (what rollback goes by)."""
-    if previous is None or not previous.isdecimal():
-        return description
-    record = f"(fn:previous={previous})"
-    kept = description[: _MAX_DESCRIPTION - len(record) - 1]
-    return f"{kept} {record}" if kept else record
-
-
-def _told(wanted: str, description: str) -> str:
-    """The user's part of a Description; `wanted` itself if the record left no room for all of it."""
-    if description in (wanted, with_record(wanted, previous_of(description))):
-        return wanted
-    return without_record(description)
-
-
-def without_record(description: str) -> str:
-    """The user's part of a version's Description."""
-    return _PREVIOUS.sub("", description)
-
-
-def previous_of(description: str) -> str | None:
-    """The version recorded in a version's Description as served before it."""
-    found = _PREVIOUS.search(description)
-    return found.group(1) if found else None
-
-
-def _url(desired: Desired, actual: Actual) -> Iterator[Step]:
-    if desired.url is None:
-        return
-    config = {"InvokeMode": "BUFFERED", **desired.url}
-    if actual.url is None:
-        yield Step("create-url", "the definition has Fn.FunctionUrl", config)
-    else:
-        url = actual.url
-        now = {"AuthType": url.auth_type, "InvokeMode": url.invoke_mode, "Cors": _cors(url.cors)}
-        if now != {**config, "Cors": _cors(config.get("Cors", {}))}:
-            yield Step("update-url", "the function URL's settings changed", {"Cors": {}, **config})
-    statements = url_statements(config["AuthType"])
-    for statement in statements:
-        if statement["StatementId"] not in actual.sids:
-            yield Step("allow-url", f"anybody may call a URL of AuthType NONE ({statement['Action']})", statement)
-    wanted = {statement["StatementId"] for statement in statements}
-    for sid in sorted(sid for sid in actual.sids if sid.startswith(SID_PREFIX) and sid not in wanted):
-        yield Step("disallow-url", f"the URL's AuthType is {config['AuthType']} now", {"StatementId": sid})
-
-
-def _cors(cors: Mapping[str, Any]) -> dict[str, Any]:
-    """Cors fit to be compared: without what says nothing, lists as sets, names of headers in lower case."""
-    return {
-        key: frozenset(item.lower() if key.endswith("Headers") else item for item in value)
-        if isinstance(value, list)
-        else value
-        for key, value in cors.items()
-        if value
-    }
-
-
-def url_statements(auth_type: str) -> list[dict[str, Any]]:
-    """The statements that open a URL to the public: both that AWS wants since October 2025; none for AWS_IAM."""
-    if auth_type != "NONE":
-        return []
-    bodies: list[dict[str, Any]] = [
-        {"Action": "lambda:InvokeFunctionUrl", "Principal": "*", "FunctionUrlAuthType": "NONE"},
-        {"Action": "lambda:InvokeFunction", "Principal": "*", "InvokedViaFunctionUrl": True},
-    ]
-    return [{"StatementId": _sid(body), **body} for body in bodies]
-
-
-def _sid(body: Mapping[str, Any]) -> str:
-    return SID_PREFIX + hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:16]

@@ -10,7 +10,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from fnroll.archive import Entry, IgnoreRules, Package, load_rules, pack, scan, unpack_layers
+from fnroll.archive import MAX_ZIPPED, Entry, IgnoreRules, Package, load_rules, pack, scan, unpack_layers
 from fnroll.archive.stage import stage
 from fnroll.definition import Definition
 from fnroll.errors import ArchiveError, DefinitionError, Finding
@@ -39,9 +39,10 @@ class Parts:
         """The ARNs: layers that are not on this machine."""
         return tuple(layer for layer in self.layers if isinstance(layer, str))
 
-    def package(self, dest: Path | None = None) -> Package:
-        """The zip to ship; with `dest` also as a file there. Raises ArchiveError over Lambda's limits."""
-        return pack(self.entries, dest=dest)
+    def package(self, dest: Path | None = None, *, limit: bool = True) -> Package:
+        """The zip to ship; with `dest` also as a file there. Raises ArchiveError over Lambda's limits; `limit` False:
+        it does not travel inside a request."""
+        return pack(self.entries, dest=dest, limit=MAX_ZIPPED if limit else None)
 
     def stage(self, scratch: Path) -> tuple[Path, Path | None]:
         """Lay the function out to be run: the directories for /var/task and /opt (None without layers).
@@ -53,25 +54,30 @@ class Parts:
         return task, _opt_directory(self.built_layers) if self.built_layers else None
 
 
-def assemble(definition: Definition, *, exclude_file: Path | None = None, keep_links: bool = False) -> Parts:
-    """Read the project that `definition` stands in. Raises DefinitionError, LayerError and ArchiveError."""
-    root = definition.directory
-    layers = tuple(entry if entry.startswith("arn:") else build(entry, root) for entry in definition.layers)
-    rules = load_rules(root, exclude_file)
+def assemble(
+    definition: Definition, *, exclude_file: Path | None = None, keep_links: bool = False, src: Path | None = None
+) -> Parts:
+    """Read the project that `definition` stands in; the code lies in `src` if that is given. Raises DefinitionError,
+    LayerError and ArchiveError."""
+    home = definition.directory
+    root = src or home
+    layers = tuple(entry if entry.startswith("arn:") else build(entry, home) for entry in definition.layers)
+    rules = load_rules(home, exclude_file)
     entries = scan(root, rules, keep_links=keep_links)
     for layer in layers:
         if isinstance(layer, LayerPackage) and layer.runtime is not None:
-            _check_handler(definition, layer.runtime, entries, rules)
+            _check_handler(definition, layer.runtime, entries, rules, root)
     return Parts(definition, entries, layers)
 
 
-def _check_handler(definition: Definition, runtime: Runtime, entries: tuple[Entry, ...], rules: IgnoreRules) -> None:
+def _check_handler(
+    definition: Definition, runtime: Runtime, entries: tuple[Entry, ...], rules: IgnoreRules, root: Path
+) -> None:
     """The file that Handler names is there, and in the package."""
     if definition.handler is None:
         raise DefinitionError(
             Finding(f"Handler is missing: the {runtime.name} runtime needs to know what to call", definition.where(""))
         )
-    root = definition.directory
     path = handler_file(runtime, definition.handler, root)
     name = path.relative_to(root).as_posix()
     if not path.is_file():
