@@ -56,12 +56,13 @@ class Project:
         loaded = definition.load(self.directory, env={})
         return deploy.wanted(loaded, loaded.layers, pack(scan(self.directory, load_rules(self.directory))))
 
-    def plan(self, session: Session) -> deploy.Plan:
-        desired = self.desired()
-        return deploy.plan(desired, deploy.read_actual(session, desired, "current"), alias="current")
+    def plan(self, session: Session, **wishes: Any) -> deploy.Plan:
+        desired, wished = self.desired(), deploy.Wishes(**wishes)
+        actual = deploy.read_actual(session, desired, "current", wished)
+        return deploy.plan(desired, actual, alias="current", wishes=wished)
 
-    def deploy(self, session: Session) -> deploy.Result:
-        return deploy.apply(self.plan(session), session, clock=no_time())
+    def deploy(self, session: Session, **wishes: Any) -> deploy.Result:
+        return deploy.apply(self.plan(session, **wishes), session, clock=no_time())
 
 
 def no_time() -> Clock:
@@ -88,6 +89,15 @@ def outcome(session: Session) -> dict[str, Any]:
         "tags": latest.tags,
         "weights": dict(alias.weights),
     }
+
+
+@contextmanager
+def on_stage(kind: str, tmp_path: Path) -> Iterator[tuple[Session, Project]]:
+    """A session on our local cloud (`cloud`) or on a moto server (`moto`), and a project to deploy there."""
+    opened = cloud_session(tmp_path / "state") if kind == "cloud" else moto_session()
+    with opened as (session, role):
+        (tmp_path / "project").mkdir()
+        yield session, Project(tmp_path / "project", role)
 
 
 @contextmanager

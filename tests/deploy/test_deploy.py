@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy_support import Calls, Project, cloud_session, moto_session, no_time, outcome
+from deploy_support import Calls, Project, cloud_session, no_time, on_stage, outcome
 from fnroll import deploy
 from fnroll.aws import Session
 from fnroll.aws.aliases import get_alias
@@ -17,10 +17,8 @@ from fnroll.errors import DeployError
 
 @pytest.fixture(params=["cloud", "moto"])
 def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Session, Project]]:
-    opened = cloud_session(tmp_path / "state") if request.param == "cloud" else moto_session()
-    with opened as (session, role):
-        (tmp_path / "project").mkdir()
-        yield session, Project(tmp_path / "project", role)
+    with on_stage(request.param, tmp_path) as staged:
+        yield staged
 
 
 def test_the_first_deploy_creates_publishes_and_serves(stage: tuple[Session, Project]) -> None:
