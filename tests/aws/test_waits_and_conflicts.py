@@ -99,8 +99,7 @@ def test_a_refused_write_stops_the_deploy_and_says_what_was_done(
     session: Session, stub: Any, tmp_path: Path, code: str
 ) -> None:
     stub.add_client_error("update_function_code", code, "no", 409)
-    if code == "ResourceConflictException":
-        stub.add_response("get_function", state(CodeSha256="theirs", MemorySize=128))
+    stub.add_response("get_function", state(CodeSha256="theirs", MemorySize=128))
     stub.add_response("get_function", state(LastModified="2026-01-02T03:04:05.000+0000"))
     with pytest.raises(DeployError) as caught:
         deploy.apply(planned(tmp_path), session, clock=no_time())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import pytest
@@ -29,6 +30,13 @@ def latest(session: Session) -> dict[str, Any]:
     found = find_function(session.control, "hello")
     assert found is not None
     return dict(found.configuration)
+
+
+def new_bucket(session: Session) -> str:
+    """moto keeps its buckets per process, whatever server they were made on."""
+    name = f"code-{token_hex(8)}"
+    session.service("s3").create_bucket(Bucket=name)
+    return name
 
 
 def numbers(session: Session) -> list[str]:
@@ -144,32 +152,30 @@ def test_what_is_ignored_stays_as_it_is_deployed(stage: tuple[Session, Project])
 
 def test_code_by_way_of_s3_is_sent_once(stage: tuple[Session, Project]) -> None:
     session, project = stage
-    s3 = session.service("s3")
-    s3.create_bucket(Bucket="code")
-    project.definition["Code"] = {"S3Bucket": "code", "S3Key": "hello.zip"}
+    s3, bucket = session.service("s3"), new_bucket(session)
+    project.definition["Code"] = {"S3Bucket": bucket, "S3Key": "hello.zip"}
     assert [step.kind for step in project.plan(session).steps][:2] == ["upload-code", "create-function"]
-    assert "Contents" not in s3.list_objects_v2(Bucket="code"), "a plan sends nothing"
+    assert "Contents" not in s3.list_objects_v2(Bucket=bucket), "a plan sends nothing"
     project.deploy(session)
     assert project.plan(session).steps == ()
     project.code("second")
     project.deploy(session)
-    body = s3.get_object(Bucket="code", Key="hello.zip")["Body"].read()
+    body = s3.get_object(Bucket=bucket, Key="hello.zip")["Body"].read()
     assert latest(session)["CodeSize"] == len(body)
     package = project.desired().package
     assert package is not None and package.data == body
     sent: list[int] = []
-    upload(session, "code", "hello.zip", body, package.code_sha256, sent.append)
+    upload(session, bucket, "hello.zip", body, package.code_sha256, sent.append)
     assert sent == [], "an object that has this content is not sent again"
 
 
 def test_a_large_object_goes_in_parts_and_a_broken_upload_leaves_none(stage: tuple[Session, Project]) -> None:
     session, _ = stage
-    s3 = session.service("s3")
-    s3.create_bucket(Bucket="code")
+    s3, bucket = session.service("s3"), new_bucket(session)
     data, sent = bytes(20 << 20), list[int]()
-    upload(session, "code", "big.zip", data, "digest", sent.append)
+    upload(session, bucket, "big.zip", data, "digest", sent.append)
     assert sum(sent) == len(data)
-    assert s3.head_object(Bucket="code", Key="big.zip")["ETag"].strip('"').endswith("-3")
+    assert s3.head_object(Bucket=bucket, Key="big.zip")["ETag"].strip('"').endswith("-3")
 
     def refuse(params: Any, **_: Any) -> None:
         if params["url_path"].startswith("/") and params["query_string"].get("partNumber") == 2:
@@ -177,8 +183,8 @@ def test_a_large_object_goes_in_parts_and_a_broken_upload_leaves_none(stage: tup
 
     s3.meta.events.register("before-call.s3.UploadPart", refuse)
     with pytest.raises(OSError, match="the line is dead"):
-        upload(session, "code", "broken.zip", data, "digest")
-    assert "Uploads" not in s3.list_multipart_uploads(Bucket="code")
+        upload(session, bucket, "broken.zip", data, "digest")
+    assert "Uploads" not in s3.list_multipart_uploads(Bucket=bucket)
 
 
 def test_a_bucket_that_is_not_there_is_one_clear_error(stage: tuple[Session, Project]) -> None:

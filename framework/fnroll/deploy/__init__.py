@@ -6,7 +6,8 @@
     plan.py       the steps between the two: data, pure, ordered so that an interruption harms nothing
                   (urls.py: URL and permissions; settings.py: the rest of the key Fn; prune.py: old versions;
                   record.py: what a version's Description remembers)
-    apply.py      the executor: RevisionId on every write, the alias last (beside.py: the writes that carry none)
+    apply.py      the executor: RevisionId on every write, the alias last (beside.py: the writes that carry none;
+                  told.py: what it tells)
     rollback.py   the way back
     inspect.py    status and versions
 
@@ -14,13 +15,14 @@ Nothing here knows boto3, the emulator or the local cloud: it speaks through `aw
 """
 
 from fnroll.deploy.actual import Actual, read_actual
-from fnroll.deploy.apply import Event, Result, apply
+from fnroll.deploy.apply import apply
 from fnroll.deploy.desired import Desired, wanted
 from fnroll.deploy.ignored import parse as parse_ignored
 from fnroll.deploy.inspect import FunctionStatus, VersionRow, status, versions
 from fnroll.deploy.plan import Plan, plan, refuse_host_runtimes
 from fnroll.deploy.rollback import Target, find_target, roll_back
 from fnroll.deploy.steps import Step, Wishes
+from fnroll.deploy.told import Event, Result
 
 __all__ = [
     "Actual",

@@ -33,42 +33,19 @@ from fnroll.aws.functions import (
 )
 from fnroll.aws.layers import publish_layer_version
 from fnroll.aws.objects import upload
-from fnroll.aws.versions import publish_version
+from fnroll.aws.versions import list_versions, publish_version
 from fnroll.aws.waits import ACTIVE, UPDATED, wait_for
 from fnroll.deploy import beside
 from fnroll.deploy.desired import RESETS, Desired, differences
 from fnroll.deploy.plan import Plan, own_tags
 from fnroll.deploy.settings import OF_FUNCTION
 from fnroll.deploy.steps import Step
+from fnroll.deploy.told import Event, Report, Result
 from fnroll.errors import AwsError, Conflict, DeployError, NotFound, PreconditionFailed
 
 ROLE_TRIES = 12
 ROLE_PAUSE = 2.5
 """A role made a moment ago is known to Lambda within some seconds; twelve tries are half a minute."""
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something to tell the user: a step begun, a step done, or what is being waited for."""
-
-    kind: str
-    text: str
-
-
-Report = Callable[[Event], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What a deploy came to. `version` is what the alias serves (None: there is no alias), `previous` what it served
-    before."""
-
-    name: str
-    alias: str
-    version: str | None
-    previous: str | None
-    changed: bool
-    function_url: str | None
 
 
 def apply(plan: Plan, session: Session, report: Report = lambda _: None, *, clock: Clock = SYSTEM) -> Result:
@@ -88,6 +65,8 @@ def _stopped(run: _Run, number: int, error: AwsError) -> DeployError:
     moved = isinstance(error, (Conflict, PreconditionFailed))
     why = "somebody else changed the function while this deploy ran" if moved else "the deploy stopped"
     seen = run.what_moved(steps[number]) if moved else ""
+    if steps[number].kind in ("create-alias", "move-alias"):
+        run.look_at_alias()
     done = ", ".join(step.kind for step in steps[:number]) or "nothing"
     left = ", ".join(step.kind for step in steps[number:])
     return DeployError(
@@ -120,6 +99,8 @@ class _Run:
     beside: beside.Beside = field(init=False)
     moved: bool = False
     object_version: str | None = None
+    found: str | None = None
+    """What the alias was found to serve after a write to it had failed, in words."""
 
     def __post_init__(self) -> None:
         actual = self.plan.actual
@@ -165,17 +146,32 @@ class _Run:
 
     def serving(self) -> str:
         """What the alias serves at this moment, in words."""
-        alias = self.plan.actual.alias
+        alias, name = self.plan.actual.alias, self.plan.alias
+        if self.found is not None:
+            return self.found
         if self.moved:
-            return f"alias {self.plan.alias} {'serves' if alias else 'is new and serves'} {self.version} now"
-        return f"alias {self.plan.alias} serves {alias.version if alias else 'nothing'} as before"
+            return f"alias {name} {'serves' if alias else 'is new and serves'} {self.version} now"
+        return f"alias {name} serves {alias.version if alias else 'nothing'} as before"
+
+    def look_at_alias(self) -> None:
+        """After a write to the alias that failed: it may have been done all the same, or by somebody else."""
+        alias, name = self.plan.actual.alias, self.plan.alias
+        before = alias.version if alias else None
+        try:
+            now = get_alias(self.session.control, self.desired.name, name).version
+        except NotFound:
+            return
+        except AwsError:
+            self.found = f"what alias {name} serves could not be read"
+        else:
+            self.found = None if now == before else f"alias {name} serves {now} now"
 
     def what_moved(self, step: Step) -> str:
-        """What a step that was refused finds now, in words; "" if even that cannot be read."""
-        name, alias = self.desired.name, self.plan.alias
+        """When the function that refused a step was changed, in words; "" if even that cannot be read."""
+        name = self.desired.name
+        if step.kind in ("create-alias", "move-alias"):
+            return ""
         try:
-            if step.kind in ("create-alias", "move-alias"):
-                return f"\n  alias {alias} is at version {get_alias(self.session.control, name, alias).version} now"
             modified = get_function(self.session.control, name).last_modified
             return f"\n  {name} was last modified at {modified}; CloudTrail knows by whom" if modified else ""
         except AwsError:
@@ -228,7 +224,15 @@ class _Run:
             request["Layers"] = self._layer_arns()
         if desired.architectures is not None:
             request["Architectures"] = list(desired.architectures)
-        self._with_a_new_role(lambda: create_function(self.session.control, desired.name, request))
+        try:
+            self._with_a_new_role(lambda: create_function(self.session.control, desired.name, request))
+        except Conflict:  # it is there: made by this very call, whose answer was lost, or by somebody else
+            self._settle()
+            assert self.state is not None
+            if not self._has_our_code(self.state) or self._missing(
+                {**configuration, "Layers": self._layer_arns()}, self.state
+            ):
+                raise
         self._settle()
 
     def _with_a_new_role(self, send: Callable[[], object]) -> None:
@@ -281,17 +285,19 @@ class _Run:
         return sorted(missing)
 
     def _write(self, send: Callable[[], object], done: Callable[[FunctionState], bool]) -> None:
-        """Send; where an update is running, wait for its end and send once more if it was no change of others."""
+        """Send; where an update is running, wait for its end and send once more if it was no change of others. One that
+        was refused because it has been done (the answer to it was lost, and the SDK sent it again) is done."""
         before = self.state
         assert before is not None
         try:
             self._with_a_new_role(send)
-        except Conflict:
-            self.report(Event("wait", "an update is in progress"))
+        except (Conflict, PreconditionFailed) as refusal:
+            if isinstance(refusal, Conflict):
+                self.report(Event("wait", "an update is in progress"))
             self._settle()
             after = self.state
             assert after is not None
-            if _content(after) == _content(before):
+            if isinstance(refusal, Conflict) and _content(after) == _content(before):
                 self._with_a_new_role(send)
             elif not done(after):
                 raise
@@ -328,7 +334,14 @@ class _Run:
             row = publish_version(client, name, code_sha256=sha, description=description, revision_id=revision)
             published.append(row.version)
 
-        self._write(send, lambda _: False)
+        def published_already(after: FunctionState) -> bool:
+            last = [row for row in list_versions(client, name) if row.version.isdecimal()][-1:]
+            ours = [row for row in last if row.version not in known and row.description == step.sends["Description"]]
+            published.extend(row.version for row in ours if row.code_sha256 == sha == after.code_sha256)
+            return bool(published)
+
+        known = {alias.version for alias in (self.plan.actual.alias,) if alias is not None}
+        self._write(send, published_already)
         wait_for(client, name, ACTIVE, qualifier=published[0], clock=self.clock, progress=self._waiting)
         self.version = published[0]
 
@@ -354,16 +367,24 @@ class _Run:
         return goal
 
     def _create_alias(self, step: Step) -> None:
-        self.version = self._goal(step)
-        create_alias(self.session.control, self.desired.name, self.plan.alias, self.version)
-        self.moved = True
+        goal = self._goal(step)
+        self._to(goal, lambda: create_alias(self.session.control, self.desired.name, self.plan.alias, goal))
 
     def _move_alias(self, step: Step) -> None:
         alias = self.plan.actual.alias
         assert alias is not None
-        self.version = self._goal(step)
-        move_alias(self.session.control, self.desired.name, self.plan.alias, self.version, alias.revision_id)
-        self.moved = True
+        goal, name = self._goal(step), self.plan.alias
+        self._to(goal, lambda: move_alias(self.session.control, self.desired.name, name, goal, alias.revision_id))
+
+    def _to(self, goal: str, send: Callable[[], object]) -> None:
+        """A refusal of what has been done (its answer was lost, and the SDK sent it again) is none."""
+        try:
+            send()
+        except (Conflict, PreconditionFailed):
+            there = get_alias(self.session.control, self.desired.name, self.plan.alias)
+            if there.version != goal or there.weights:
+                raise
+        self.version, self.moved = goal, True
 
     def _delete_version(self, step: Step) -> None:
         """Gone already is as good; one that an alias has been given meanwhile stays."""

@@ -12,9 +12,9 @@ from typing import Final
 
 from fnroll.aws import Clock, Session
 from fnroll.aws.settings import put_setting, reset_setting, wait_until_provisioned, write_source
-from fnroll.aws.urls import add_permission, create_url, delete_url, remove_permission, update_url
+from fnroll.aws.urls import add_permission, create_url, delete_url, policy_sids, remove_permission, update_url
 from fnroll.deploy.steps import Kind, Step
-from fnroll.errors import NotFound
+from fnroll.errors import Conflict, NotFound
 
 
 @dataclass(slots=True)
@@ -44,17 +44,28 @@ class Beside:
         write_source(self.session.control, step.kind.partition("-")[0], self.name, self.alias, step.sends)
 
     def _create_url(self, step: Step) -> None:
-        self.url = create_url(self.session.control, self.name, self.alias, step.sends).url
+        try:
+            made = create_url(self.session.control, self.name, self.alias, step.sends)
+        except Conflict:  # made by this very call, whose answer was lost; or by somebody else: then it becomes ours
+            made = update_url(self.session.control, self.name, self.alias, {"Cors": {}, **step.sends})
+        self.url = made.url
 
     def _update_url(self, step: Step) -> None:
         self.url = update_url(self.session.control, self.name, self.alias, step.sends).url
 
     def _delete_url(self, step: Step) -> None:
-        delete_url(self.session.control, self.name, self.alias)
+        try:
+            delete_url(self.session.control, self.name, self.alias)
+        except NotFound:
+            pass
         self.url = None
 
     def _allow(self, step: Step) -> None:
-        add_permission(self.session.control, self.name, self.alias, step.sends)
+        try:
+            add_permission(self.session.control, self.name, self.alias, step.sends)
+        except Conflict:  # a Sid of ours holds a digest of its statement: if it is there, it is this one
+            if step.sends["StatementId"] not in policy_sids(self.session.control, self.name, self.alias):
+                raise
 
     def _disallow(self, step: Step) -> None:
         try:
