@@ -1,15 +1,21 @@
-"""The verb Invoke: payload bytes as they are, out and back."""
+"""The verbs Invoke and InvokeWithResponseStream: payload bytes as they are, out and back."""
 
 from __future__ import annotations
 
-from base64 import b64decode
+from base64 import b64decode, b64encode
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fnroll.aws.errors import border
+from fnroll.errors import AwsError
 
 if TYPE_CHECKING:
     from types_boto3_lambda import LambdaClient
+
+MAX_CONTEXT = 3583
+"""Bytes of a client context, as base64 (InvokeRequest in the service model's documentation)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +40,13 @@ def invoke(
     qualifier: str | None = None,
     asynchronous: bool = False,
     log_tail: bool = False,
+    client_context: bytes | None = None,
 ) -> Invocation:
     """Invoke, once. A function that fails is a result, not an error. Raises NotFound, Throttled, AwsError."""
-    more: Any = {} if qualifier is None else {"Qualifier": qualifier}
+    more = _more(qualifier, log_tail and not asynchronous, client_context)
     if asynchronous:
         more["InvocationType"] = "Event"
-    elif log_tail:
-        more["LogType"] = "Tail"
-    with border("Invoke", function if qualifier is None else f"{function}:{qualifier}"):
+    with border("Invoke", _at(function, qualifier)):
         answer = client.invoke(FunctionName=function, Payload=payload, **more)
         body = answer["Payload"].read() if "Payload" in answer else b""
     log = answer.get("LogResult")
@@ -52,3 +57,61 @@ def invoke(
         executed_version=answer.get("ExecutedVersion") or None,
         log=None if log is None else b64decode(log),
     )
+
+
+def invoke_streaming(
+    client: LambdaClient,
+    function: str,
+    payload: bytes,
+    each: Callable[[bytes], None],
+    *,
+    qualifier: str | None = None,
+    log_tail: bool = False,
+    client_context: bytes | None = None,
+) -> Invocation:
+    """Invoke, once, and hand each piece of the answer to `each` as it arrives; the result's own payload is empty.
+
+    `function_error` is the code and the details of InvokeComplete if the function failed, be it after half an answer.
+    Raises NotFound, Throttled, AwsError; AwsError too for a stream that breaks off without InvokeComplete.
+    """
+    where = _at(function, qualifier)
+    complete: Any = None
+    with border("InvokeWithResponseStream", where):
+        answer = client.invoke_with_response_stream(
+            FunctionName=function, Payload=payload, **_more(qualifier, log_tail, client_context)
+        )
+        with closing(answer["EventStream"]) as events:
+            for event in events:
+                if "PayloadChunk" in event:
+                    each(event["PayloadChunk"].get("Payload", b""))
+                elif "InvokeComplete" in event:
+                    complete = event["InvokeComplete"]
+    if complete is None:
+        raise AwsError(
+            "InvokeWithResponseStream: the stream ended before the function was done",
+            operation="InvokeWithResponseStream",
+            where=where,
+            hint="the function may be running still: fn logs shows what it did",
+        )
+    log = complete.get("LogResult")
+    told = [complete[key] for key in ("ErrorCode", "ErrorDetails") if complete.get(key)]
+    return Invocation(
+        payload=b"",
+        status=answer["StatusCode"],
+        function_error=": ".join(told) or None,
+        executed_version=answer.get("ExecutedVersion") or None,
+        log=b64decode(log) if log else None,
+    )
+
+
+def _more(qualifier: str | None, log_tail: bool, client_context: bytes | None) -> Any:
+    more: dict[str, Any] = {} if qualifier is None else {"Qualifier": qualifier}
+    if log_tail:
+        more["LogType"] = "Tail"
+    if client_context is not None:
+        more["ClientContext"] = b64encode(client_context).decode()
+    return more
+
+
+def _at(function: str, qualifier: str | None) -> str:
+    return function if qualifier is None else f"{function}:{qualifier}"

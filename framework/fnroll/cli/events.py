@@ -1,7 +1,7 @@
 """Where events come from: the command line, files, streams of JSON lines, or standard input.
 
-`read_event` is for a command that takes one; `read_events` for `fn run`, which takes any number of each kind and keeps
-them in the order in which they stand on the command line. Bytes are handed on as they are.
+`read_events` is for `fn run`, which takes any number of each kind; the pieces below it serve `fn invoke` too. Events
+stay in the order in which they stand on the command line. Bytes are handed on as they are.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from typing import Any
 
 import click
 
-from fnroll.cli.app import App
 from fnroll.errors import UsageError
 
 MAX_EVENT = 6 * 1024 * 1024
@@ -39,27 +38,13 @@ def in_order(ctx: click.Context, given: dict[str, tuple[str, ...]]) -> list[tupl
     return [(name, next(values[name])) for name in ctx.meta[_ORDER] if name in values]
 
 
-def read_event(app: App, text: str | None, file: str | None) -> bytes:
-    """The event's bytes, unchanged: `text`, else `file` (`-`: stdin), else a piped stdin, else `{}`.
-
-    Raises UsageError when both are given or the file cannot be read.
-    """
-    if text is not None and file is not None:
-        raise UsageError("an event was given twice", hint="use either -e TEXT or --event FILE")
-    if text is not None:
-        return text.encode()
-    if file is None and not _piped():
-        return b"{}"
-    return _read("-" if file is None else file) or b"{}"
-
-
 def read_events(sources: Iterable[tuple[str, str]]) -> list[bytes]:
     """The events of `sources`: ("text", JSON), ("file", FILE) or ("stream", FILE of JSON lines), `-` being stdin.
 
     Without sources, what is piped in; else `{}`. An empty event is `{}`, an empty line of a stream none. Raises
     UsageError with file, line and column for what Lambda would refuse: no JSON, or more than 6 MiB.
     """
-    sources = list(sources) or ([("file", "-")] if _piped() else [("text", "{}")])
+    sources = list(sources) or ([("file", "-")] if piped() else [("text", "{}")])
     if sum(kind != "text" and value == "-" for kind, value in sources) > 1:
         raise UsageError("standard input can be read only once")
     return [event for kind, value in sources for event in _events(kind, value)]
@@ -70,9 +55,9 @@ def _events(kind: str, value: str) -> Iterator[bytes]:
     if kind == "text":
         yield checked(value.encode(), "-e", hint="a text is written in quotes: -e '\"text\"'")
     elif kind == "file":
-        yield checked(_read(value), name)
+        yield checked(read_bytes(value), name)
     else:
-        for number, line in enumerate(_read(value).split(b"\n"), 1):
+        for number, line in enumerate(read_bytes(value).split(b"\n"), 1):
             if line.strip():
                 yield checked(line, name, number)
 
@@ -101,7 +86,8 @@ def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is no value of JSON")
 
 
-def _read(file: str) -> bytes:
+def read_bytes(file: str) -> bytes:
+    """What is in `file` (`-`: stdin). Raises UsageError if it cannot be read."""
     if file == "-":
         return sys.stdin.buffer.read()
     try:
@@ -110,7 +96,7 @@ def _read(file: str) -> bytes:
         raise UsageError(f"cannot read the event file: {error.strerror}", where=file) from error
 
 
-def _piped() -> bool:
+def piped() -> bool:
     """Whether stdin is a pipe or a file: a terminal or the null device is nobody's event."""
     try:
         mode = os.fstat(sys.stdin.fileno()).st_mode
