@@ -23,6 +23,7 @@ LOCAL_REGION = "us-east-1"
 
 _ATTEMPTS = 8
 _LONGEST_INVOCATION = 900
+_INVOCATIONS_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ class Session:
             retries={"mode": "standard", "total_max_attempts": 1},
             read_timeout=_LONGEST_INVOCATION + 30,
             tcp_keepalive=True,
+            max_pool_connections=_INVOCATIONS_AT_ONCE,
         )
         return invoker
 
