@@ -35,6 +35,7 @@ COMMANDS = (
     Row("Run here", "doctor", "doctor:doctor", "Say what this machine can give a function, and what it cannot."),
     Row("Ship", "archive", "archive:archive", "Pack the function as a zip."),
     Row("Ship", "deploy", "ship:deploy", "Create or update the function, publish, move the alias."),
+    Row("Ship", "diff", "diff:diff", "Show what a deploy would change."),
     Row("Ship", "status", "status:status", "Show what is deployed."),
     Row("Ship", "versions", "versions:versions", "List the published versions."),
     Row("Ship", "rollback", "rollback:rollback", "Point the alias back at the version it served before."),

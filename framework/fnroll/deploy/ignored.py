@@ -27,18 +27,18 @@ _TOKEN = re.compile(
 )
 
 
-def parse(text: str) -> tuple[Path, ...]:
+def parse(text: str, *, option: str = "--ignore") -> tuple[Path, ...]:
     """`.Environment.Variables.A, .Tags` -> the paths. Raises UsageError for what this part of jq has not."""
     paths: list[list[str | int | None]] = [[]]
     at = 0
     while at < len(text.rstrip()):
         found = _TOKEN.match(text, at)
         if found is None:
-            raise _refusal(text, at)
+            raise _refusal(option, text, at)
         kind, value = found.lastgroup, found.group(found.lastgroup or 0)
         if kind == "comma":
             if not paths[-1]:
-                raise _refusal(text, at)
+                raise _refusal(option, text, at)
             paths.append([])
         elif kind == "index":
             paths[-1].append(int(value))
@@ -50,13 +50,13 @@ def parse(text: str) -> tuple[Path, ...]:
             paths[-1].append(re.sub(r"\\(.)", r"\1", value))
         at = found.end()
     if not paths[-1] or any(not isinstance(path[0], str) for path in paths):
-        raise _refusal(text, at)
+        raise _refusal(option, text, at)
     return tuple(map(tuple, paths))
 
 
-def _refusal(text: str, at: int) -> UsageError:
+def _refusal(option: str, text: str, at: int) -> UsageError:
     return UsageError(
-        f"--ignore {text!r}: no path at column {at + 1}",
+        f"{option} {text!r}: no path at column {at + 1}",
         hint="paths look like .Environment.Variables.NAME, .Layers or .FileSystemConfigs[0].Arn, with commas between",
     )
 

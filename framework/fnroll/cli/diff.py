@@ -1,0 +1,271 @@
+"""`fn diff`: what a deploy would change."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fnroll.cli.app import App, alias_option, output_option
+from fnroll.errors import FnError, UsageError
+
+if TYPE_CHECKING:
+    from fnroll.archive import Entry
+    from fnroll.aws import FunctionState
+    from fnroll.deploy import Desired, Step
+    from fnroll.deploy.diff import Sides
+    from fnroll.deploy.diff_code import CodeDiff
+
+DIFFERENT = 2
+
+
+@click.command()
+@alias_option
+@click.option("--qualifier", metavar="NAME", help="Compare with this version or alias.  [default: $LATEST]")
+@click.option("--src", type=click.Path(exists=True, path_type=Path), help="The code: a directory, or a zip as it is.")
+@click.option("--code/--no-code", default=True, show_default=True, help="Compare the code too, file by file.")
+@click.option("--code-only", is_flag=True, help="Compare the code alone.")
+@click.option("--skip-function", is_flag=True, help="Compare the key Fn alone: no code, no configuration.")
+@click.option("--ignore", metavar="PATHS", default="", help="Leave these members out (.A.B, .C[0]).")
+@click.option("--show-secrets", is_flag=True, help="Show the values of environment variables.")
+@click.option("--mask", metavar="WHAT", multiple=True, help="Hide this too: a path (.A.B), or a variable's name.")
+@click.option("--exit-code", is_flag=True, help="Exit with 2 if something differs.")
+@click.option(
+    "--external",
+    metavar="COMMAND",
+    envvar=["FN_DIFF_COMMAND", "LAMBROLL_DIFF_COMMAND"],
+    show_envvar=True,
+    help="Show the configuration by COMMAND DEPLOYED WANTED, two files.",
+)
+@click.option("--exclude-file", type=click.Path(path_type=Path), help="Instead of .lambdaignore.")
+@click.option("--symlink", is_flag=True, help="Keep symbolic links as links.")
+@output_option("table", "json")
+@click.pass_obj
+def diff(app: App, /, **said: Any) -> int:
+    """Show what a deploy would change.
+
+    The configuration with layers and tags as a unified diff, the code as a list of files, and what else the definition
+    manages (URL, permissions, the key Fn). Environment variables are hidden: only whether one differs is shown. Reads
+    alone are sent. A member that a deploy would leave as it is makes no difference here.
+    """
+    if said["code_only"] and said["skip_function"]:
+        raise UsageError("--code-only and --skip-function exclude each other")
+    if said["external"] and said["output"] == "json":
+        raise UsageError("--external and --output json exclude each other")
+    found = _compare(app, said)
+    if said["output"] == "json":
+        app.show_json(_as_json(found))
+    else:
+        _show(app, found, said["external"])
+    return DIFFERENT if said["exit_code"] and found.different else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """All that was compared; None for what was not."""
+
+    name: str
+    deployed: str | None
+    sides: Sides | None
+    code: CodeDiff | None
+    beside: tuple[Step, ...]
+
+    @property
+    def different(self) -> bool:
+        return bool((self.sides and self.sides.changed) or self.code or self.beside)
+
+
+def _compare(app: App, said: dict[str, Any]) -> Found:
+    from fnroll import deploy as engine
+    from fnroll.aws.functions import get_function
+    from fnroll.deploy import diff as comparison
+    from fnroll.deploy.desired import undeployed
+    from fnroll.deploy.diff_masks import VARIABLES, masked, paths_of
+
+    hidden = (*(() if said["show_secrets"] else (VARIABLES,)), *paths_of(said["mask"]))
+    ignored = engine.parse_ignored(said["ignore"]) if said["ignore"].strip() else ()
+    with_code = said["code"] and not said["skip_function"]
+    with ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fn-diff-")))
+        desired, entries = _project(app, said, scratch, with_code or said["code_only"])
+        session = app.session()
+        actual = engine.read_actual(session, desired, said["alias"])
+        state = actual.function
+        if state is not None and said["qualifier"]:
+            state = get_function(session.control, desired.name, said["qualifier"])
+        if state is not None:
+            tags = actual.function.tags if actual.function else None
+            desired = undeployed(desired, state, tags, ignored)
+        code = None
+        if with_code or said["code_only"]:
+            code = _code(app, desired, entries, state, actual.function, said["qualifier"])
+    sides = None
+    if not said["code_only"] and not said["skip_function"]:
+        sides = masked(comparison.compare(desired, state, actual), hidden)
+    beside = () if said["code_only"] else tuple(comparison.beside(desired, actual))
+    return Found(desired.name, state.arn if state else None, sides, code, beside)
+
+
+def _project(app: App, said: dict[str, Any], scratch: Path, packed: bool) -> tuple[Desired, tuple[Entry, ...]]:
+    """The definition, its layers, and (if `packed`) its package with the files in it."""
+    from fnroll import deploy as engine
+    from fnroll.archive import unpack
+    from fnroll.layers import assemble
+
+    src, excludes = said["src"].absolute() if said["src"] else None, said["exclude_file"]
+    definition = app.definition()
+    if src is not None and src.is_file():
+        unpack(src.read_bytes(), scratch / "src")
+        src, excludes = scratch / "src", Path(os.devnull)
+    parts = assemble(definition, exclude_file=excludes, keep_links=said["symlink"], src=src)
+    code = definition.request.get("Code", {})
+    packed = packed and (not code or "S3Key" in code)
+    package = parts.package(limit=not code) if packed else None
+    return engine.wanted(parts.definition, parts.layers, package), parts.entries
+
+
+def _code(
+    app: App,
+    desired: Desired,
+    entries: tuple[Entry, ...],
+    state: FunctionState | None,
+    function: FunctionState | None,
+    qualifier: str | None,
+) -> CodeDiff | None:
+    """None if the code is the same, or an image (whose address stands in the configuration)."""
+    from fnroll.aws.code import download_code
+    from fnroll.deploy.desired import same_code
+    from fnroll.deploy.diff_code import CodeDiff, file_changes, files_in, files_of
+
+    package = desired.package
+    if package is None:
+        return None
+    wanted = files_of(entries)
+    if state is None:
+        return CodeDiff("", package.code_sha256, file_changes({}, wanted))
+    if same_code(desired, state.code_sha256, function.tags if function else None):
+        return None
+    try:
+        deployed = files_in(download_code(app.session(), desired.name, qualifier))
+    except FnError as error:
+        return CodeDiff(state.code_sha256, package.code_sha256, unread=str(error))
+    return CodeDiff(state.code_sha256, package.code_sha256, file_changes(deployed, wanted))
+
+
+# what is shown
+
+
+def _show(app: App, found: Found, external: str | None) -> None:
+    from fnroll.deploy.diff import colored
+
+    if found.sides and found.sides.changed:
+        if external:
+            _external(external, found.sides)
+        else:
+            lines = found.sides.unified(found.deployed or "(not deployed)", "function.json")
+            for line, color in colored(lines):
+                _line(app, line, color)
+    if found.code:
+        for line, color in code_lines(found.code):
+            _line(app, line, color)
+    for step in found.beside:
+        _line(app, f"! {step.kind}: {step.reason}", "yellow")
+        for key, value in step.sends.items():
+            _line(app, f"    {key}: {value}", None)
+    if not found.different:
+        app.say(f"no differences: {found.name} is deployed as it is here", fg="green")
+
+
+def code_lines(code: CodeDiff) -> list[tuple[str, str | None]]:
+    """The code's difference as lines, with their colours."""
+    if code.unread is not None:
+        return [
+            (f"code: CodeSha256 {code.deployed} is deployed, {code.wanted} is here", "bold"),
+            (f"  its files are not known: {code.unread}", None),
+        ]
+    if not code.files:
+        return [(f"code: the same files, packed otherwise (CodeSha256 {code.deployed}, here {code.wanted})", "bold")]
+    lines: list[tuple[str, str | None]] = [(f"code: {len(code.files)} files differ", "bold")]
+    for change in code.files:
+        before, after = change.deployed, change.wanted
+        if before is None or after is None:
+            size = (before or after).size if before or after else 0  # type: ignore[union-attr]
+            sign, color = ("+", "green") if before is None else ("-", "red")
+            lines.append((f"{sign} {change.name}  {size:,} bytes", color))
+        elif change.word == "mode":
+            lines.append((f"~ {change.name}  {'now' if after.executable else 'no longer'} executable", "yellow"))
+        else:
+            lines.append((f"~ {change.name}  {before.size:,} -> {after.size:,} bytes", "yellow"))
+    return lines
+
+
+def _line(app: App, text: str, color: str | None) -> None:
+    if not color:
+        app.show(text)
+    else:
+        style: dict[str, Any] = {"bold": True} if color == "bold" else {"fg": color}
+        click.echo(click.style(text, **style), color=_colored(app))
+
+
+def _colored(app: App) -> bool:
+    if app.settings.color is not None:
+        return app.settings.color
+    return "NO_COLOR" not in os.environ and sys.stdout.isatty()
+
+
+def _external(command: str, sides: Sides) -> None:
+    """The user's own tool, on two files. Exit codes 0 and 1 are a tool's way to say "equal" and "different"."""
+    with tempfile.TemporaryDirectory(prefix="fn-diff-") as scratch:
+        paths = []
+        for side, document in (("deployed", sides.before), ("wanted", sides.after)):
+            path = Path(scratch) / side / "function.json"
+            path.parent.mkdir()
+            path.write_text(json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+            paths.append(str(path))
+        try:
+            words = shlex.split(command)
+            if not words:
+                raise ValueError("it is empty")
+            sys.stdout.flush()
+            status = subprocess.run([*words, *paths], check=False).returncode
+        except (OSError, ValueError) as error:
+            raise UsageError(f"--external {command!r} cannot be run: {error}") from error
+    if status not in (0, 1):
+        raise FnError(f"--external {command!r} ended with exit code {status}")
+
+
+def _as_json(found: Found) -> dict[str, Any]:
+    changed = found.sides.changed if found.sides else {}
+    code = found.code
+    return {
+        "function": found.name,
+        "deployed": found.deployed,
+        "different": found.different,
+        "configuration": {key: {"deployed": pair[0], "wanted": pair[1]} for key, pair in changed.items()},
+        "code": None
+        if code is None
+        else {
+            "deployed": code.deployed or None,
+            "wanted": code.wanted,
+            "unread": code.unread,
+            "files": [
+                {
+                    "name": change.name,
+                    "change": change.word,
+                    "deployed": change.deployed.size if change.deployed else None,
+                    "wanted": change.wanted.size if change.wanted else None,
+                }
+                for change in code.files
+            ],
+        },
+        "beside": [{"kind": step.kind, "reason": step.reason, "sends": dict(step.sends)} for step in found.beside],
+    }
