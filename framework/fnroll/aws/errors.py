@@ -28,6 +28,12 @@ _CLASSES: dict[str, type[AwsError]] = {
 }
 _STATUSES: dict[int, type[AwsError]] = {404: NotFound, 409: Conflict, 412: PreconditionFailed, 429: Throttled}
 
+_SERVICES = {
+    "GetCallerIdentity": "sts",
+    **dict.fromkeys(("FilterLogEvents", "DescribeLogGroups", "PutRetentionPolicy", "DeleteRetentionPolicy"), "logs"),
+}
+"""Operations that are not Lambda's, for the name of the permission that was missing."""
+
 _LOG_IN = "log in again (aws sso login, or new keys), or choose another profile with --profile"
 _HINTS = {
     "ExpiredToken": _LOG_IN,
@@ -82,7 +88,7 @@ def _answered(response: Any, operation: str, where: str) -> AwsError:
     kind = _CLASSES.get(code) or _STATUSES.get(status, AwsError)
     hint = _HINTS.get(code)
     if code in ("AccessDeniedException", "AccessDenied"):
-        hint = f"the identity in use needs the permission lambda:{operation}"
+        hint = f"the identity in use needs the permission {_SERVICES.get(operation, 'lambda')}:{operation}"
     elif ROLE_NOT_ASSUMABLE in text:
         hint = "the role's trust policy must let lambda.amazonaws.com call sts:AssumeRole"
     return kind(f"{operation}: {text} ({code})", code=code, operation=operation, status=status, where=where, hint=hint)

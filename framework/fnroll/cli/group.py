@@ -41,6 +41,7 @@ COMMANDS = (
     Row("Ship", "rollback", "rollback:rollback", "Point the alias back at the version it served before."),
     Row("Ship", "delete", "delete:delete", "Delete the function."),
     Row("Use", "invoke", "invoke:invoke", "Invoke the deployed function."),
+    Row("Use", "logs", "logs:logs", "Show the log of the deployed function."),
     Row("Layers", "runtime", "layer:runtime", "The custom runtimes at hand."),
     Row("Release", "alias", "release:alias", "The aliases and the traffic they route."),
 )
