@@ -116,7 +116,7 @@ def test_every_write_carries_the_revision_that_was_read_last(session: Session, s
     code = {"FunctionName": "hello", "ZipFile": package.data, "RevisionId": "r1"}
     stub.add_response("update_function_code", state()["Configuration"], code)
     stub.add_response("get_function", state(LastUpdateStatus="InProgress", RevisionId="r2"))
-    stub.add_response("get_function", state(CodeSha256=package.code_sha256, RevisionId="r3"))
+    stub.add_response("get_function", state(CodeSha256=package.code_sha256, MemorySize=128, RevisionId="r3"))
     stub.add_client_error(
         "update_function_configuration",
         "PreconditionFailedException",

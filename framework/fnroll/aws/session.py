@@ -43,7 +43,11 @@ class AwsOptions:
 class Session:
     """One user's connection to one account and Region. Clients may be shared between threads."""
 
-    def __init__(self, options: AwsOptions | None = None, *, pacer: Pacer | None = None) -> None:
+    def __init__(
+        self, options: AwsOptions | None = None, *, pacer: Pacer | None = None, attempts: int = _ATTEMPTS
+    ) -> None:
+        """`attempts`: how often a call is sent in all that is throttled or meets a failing server."""
+        self._attempts = attempts
         self.options = options or AwsOptions()
         self._pacer = pacer or Pacer()
         self._services: dict[str, Any] = {}
@@ -51,7 +55,9 @@ class Session:
     @cached_property
     def control(self) -> LambdaClient:
         """Lambda's control plane: paced, and patient with throttling. Raises NoCredentials without a region."""
-        client: LambdaClient = self._client("lambda", retries={"mode": "standard", "total_max_attempts": _ATTEMPTS})
+        client: LambdaClient = self._client(
+            "lambda", retries={"mode": "standard", "total_max_attempts": self._attempts}
+        )
         if not self.options.local:
             client.meta.events.register("before-send.lambda", self._pacer.hook)
         return client
@@ -71,7 +77,9 @@ class Session:
     def service(self, name: str) -> Any:
         """A client of another service (`logs`, `s3`, ...), made once. Raises NoCredentials without a region."""
         if name not in self._services:
-            self._services[name] = self._client(name, retries={"mode": "standard", "total_max_attempts": _ATTEMPTS})
+            self._services[name] = self._client(
+                name, retries={"mode": "standard", "total_max_attempts": self._attempts}
+            )
         return self._services[name]
 
     @property

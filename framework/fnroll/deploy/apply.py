@@ -13,13 +13,12 @@ while a policy's RevisionId would stop the deploy for a statement that is none o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from fnroll.aws import SYSTEM, Clock, Session
 from fnroll.aws.aliases import create_alias, get_alias, move_alias
-from fnroll.aws.errors import role_not_assumable
 from fnroll.aws.functions import (
     LATEST,
     FunctionState,
@@ -33,19 +32,17 @@ from fnroll.aws.functions import (
 )
 from fnroll.aws.layers import publish_layer_version
 from fnroll.aws.objects import upload
+from fnroll.aws.roles import with_a_new_role
 from fnroll.aws.versions import list_versions, publish_version
 from fnroll.aws.waits import ACTIVE, UPDATED, wait_for
 from fnroll.deploy import beside
+from fnroll.deploy.checks import CODE, changed_members, content
 from fnroll.deploy.desired import RESETS, Desired, differences
 from fnroll.deploy.plan import Plan, own_tags
 from fnroll.deploy.settings import OF_FUNCTION
 from fnroll.deploy.steps import Step
 from fnroll.deploy.told import Event, Report, Result
 from fnroll.errors import AwsError, Conflict, DeployError, NotFound, PreconditionFailed
-
-ROLE_TRIES = 12
-ROLE_PAUSE = 2.5
-"""A role made a moment ago is known to Lambda within some seconds; twelve tries are half a minute."""
 
 
 def apply(plan: Plan, session: Session, report: Report = lambda _: None, *, clock: Clock = SYSTEM) -> Result:
@@ -74,15 +71,6 @@ def _stopped(run: _Run, number: int, error: AwsError) -> DeployError:
         where=run.desired.name,
         hint=error.hint or "run the deploy again: it goes on from what is there",
     )
-
-
-def _content(state: FunctionState) -> dict[str, Any]:
-    """What of a function does not change when an update ends: code and configuration, but no state and no revision."""
-    return {
-        key: value
-        for key, value in state.configuration.items()
-        if key != "RevisionId" and not key.startswith(("State", "LastUpdateStatus"))
-    }
 
 
 @dataclass(slots=True)
@@ -228,26 +216,22 @@ class _Run:
             self._with_a_new_role(lambda: create_function(self.session.control, desired.name, request))
         except Conflict:  # it is there: made by this very call, whose answer was lost, or by somebody else
             self._settle()
-            assert self.state is not None
-            if not self._has_our_code(self.state) or self._missing(
-                {**configuration, "Layers": self._layer_arns()}, self.state
-            ):
+            if self._differs({**configuration, "Layers": self._layer_arns()}):
                 raise
         self._settle()
+        if differing := self._differs({**configuration, "Layers": self._layer_arns()}):
+            raise PreconditionFailed(f"after its creation the function is not what we sent ({', '.join(differing)})")
+
+    def _differs(self, request: Mapping[str, Any]) -> list[str]:
+        """What of our code and `request` the function as last read does not have."""
+        assert self.state is not None
+        return [*([] if self._has_our_code(self.state) else ["code"]), *self._missing(request, self.state)]
 
     def _with_a_new_role(self, send: Callable[[], object]) -> None:
-        for attempt in range(1, ROLE_TRIES + 1):
-            try:
-                send()
-                return
-            except AwsError as error:
-                if attempt == ROLE_TRIES or not role_not_assumable(error):
-                    raise
-                self.report(Event("wait", f"the role cannot be assumed by Lambda yet (try {attempt} of {ROLE_TRIES})"))
-                self.clock.sleep(ROLE_PAUSE)
+        with_a_new_role(send, self._waiting, clock=self.clock)
 
     def _update_code(self, step: Step) -> None:
-        request = self._code()
+        before, request = self.state, self._code()
         if self.desired.architectures is not None:
             request["Architectures"] = list(self.desired.architectures)
         self._write(
@@ -258,6 +242,7 @@ class _Run:
         assert self.state is not None
         if not self._has_our_code(self.state):
             raise PreconditionFailed(f"after our upload the code is {self.state.code_sha256}, which is not ours")
+        self._check_others(before, (CODE,))
 
     def _has_our_code(self, state: FunctionState) -> bool:
         package, wanted = self.desired.package, self.desired.architectures
@@ -265,7 +250,7 @@ class _Run:
         return (package is None or state.code_sha256 == package.code_sha256) and wanted in (None, state.architectures)
 
     def _update_configuration(self, step: Step) -> None:
-        request = dict(step.sends)
+        before, request = self.state, dict(step.sends)
         if "Layers" in request:
             request["Layers"] = self._layer_arns()
         self._write(
@@ -276,6 +261,13 @@ class _Run:
         assert self.state is not None
         if missing := self._missing(request, self.state):
             raise PreconditionFailed(f"after our update the configuration is not what we sent ({', '.join(missing)})")
+        self._check_others(before, request.keys())
+
+    def _check_others(self, before: FunctionState | None, sent: Collection[str]) -> None:
+        assert before is not None and self.state is not None
+        members = {*self.desired.configuration, "Layers", CODE} - {*sent}
+        if changed := changed_members(before, self.state, members):
+            raise PreconditionFailed(f"after our update {', '.join(changed)} changed, which we did not send")
 
     def _missing(self, request: Mapping[str, Any], state: FunctionState) -> list[str]:
         """The members of `request` that `state` does not have."""
@@ -297,7 +289,7 @@ class _Run:
             self._settle()
             after = self.state
             assert after is not None
-            if isinstance(refusal, Conflict) and _content(after) == _content(before):
+            if isinstance(refusal, Conflict) and content(after) == content(before):
                 self._with_a_new_role(send)
             elif not done(after):
                 raise
@@ -355,7 +347,7 @@ class _Run:
         before = self.state
         self._settle()
         assert self.state is not None
-        if before is not None and _content(before) != _content(self.state):
+        if before is not None and content(before) != content(self.state):
             raise PreconditionFailed("code or configuration are no longer what this deploy read or wrote")
 
     # the alias: of what could leave traffic on half a deploy, nothing comes after it
