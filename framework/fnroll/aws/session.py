@@ -7,6 +7,7 @@ caches.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,8 @@ class AwsOptions:
     profile: str | None = None
     endpoint: str | None = None
     local: bool = False
+    assume_role: str | None = None
+    """The ARN of a role to take on with the credentials that the chain finds."""
 
 
 class Session:
@@ -94,7 +97,23 @@ class Session:
         if self.options.local:
             # Without this a profile named in the environment would have to exist.
             return botocore.session.Session(session_vars={"profile": (None, None, None, None)})
-        return botocore.session.Session(profile=self.options.profile)
+        made = botocore.session.Session(profile=self.options.profile)
+        if self.options.assume_role:
+            made.__dict__["_credentials"] = self._assumed(made, self.options.assume_role)
+        return made
+
+    def _assumed(self, base: Any, role: str) -> Any:
+        """Credentials of `role`, taken on at the first call and again before they expire."""
+        from botocore import credentials
+
+        def client(service: str, **more: Any) -> Any:
+            region = self.options.region or base.get_config_variable("region")
+            return base.create_client(service, **{"region_name": region, **more}, endpoint_url=self.options.endpoint)
+
+        fetcher = credentials.AssumeRoleCredentialFetcher(
+            client, base.get_credentials(), role, extra_args={"RoleSessionName": f"fnroll-{os.getpid()}"}
+        )
+        return credentials.DeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role")
 
     def _client(self, service: str, **settings: Any) -> Any:
         with border("connect", self.options.endpoint or "AWS"):

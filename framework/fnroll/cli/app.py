@@ -137,6 +137,7 @@ class App:
                 profile=self.settings.profile,
                 endpoint=endpoint,
                 local=self.settings.local,
+                assume_role=self.settings.assume_role_arn,
             )
             self._session = Session(options)
         return self._session

@@ -22,6 +22,7 @@ class Settings:
     region: str | None = None
     profile: str | None = None
     endpoint: str | None = None
+    assume_role_arn: str | None = None
     local: bool = False
     state: Path | None = None
     color: bool | None = None
@@ -61,6 +62,13 @@ def options() -> list[click.Option]:
             envvar=["FN_ENDPOINT", "AWS_LAMBDA_ENDPOINT"],
             show_envvar=True,
             help="One URL for every AWS service of this command.",
+        ),
+        click.Option(
+            ["--assume-role-arn"],
+            metavar="ARN",
+            envvar="FN_ASSUME_ROLE_ARN",
+            show_envvar=True,
+            help="Take on this role with the credentials that were found.",
         ),
         click.Option(
             ["--local"],
