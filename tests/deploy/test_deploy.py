@@ -70,7 +70,7 @@ def test_rollback_goes_to_what_was_served_before_and_deploy_comes_back(stage: tu
     assert project.deploy(session).version == "4"
     goal = deploy.find_target(session, "hello", "current")
     # Version 4 followed version 1, so that is the way back; the next lower number would be 3.
-    assert (goal.version, goal.recorded) == ("1", True)
+    assert (goal.version, goal.steps) == ("1", 1)
     deploy.roll_back(session, "hello", goal, clock=no_time())
     assert get_alias(session.control, "hello", "current").version == "1"
     project.deploy(session)

@@ -148,29 +148,3 @@ def test_the_record_of_what_was_served_before(description: str, previous: str | 
     assert len(written) <= 300 if previous is None else len(written) <= 256
     assert previous_of(written) == (previous if previous != "$LATEST" else None)
     assert without_record(written) == description[: len(without_record(written))]
-
-
-@pytest.mark.parametrize(
-    ("at", "numbers", "to", "expected"),
-    [
-        ("3", {"1": "", "2": "", "3": "(fn:previous=1)"}, None, ("1", True)),
-        ("3", {"1": "", "2": "", "3": ""}, None, ("2", False)),
-        ("3", {"1": "", "2": "", "3": ""}, "1", ("1", True)),
-        ("1", {"1": ""}, None, None),
-        ("3", {"2": "", "3": "(fn:previous=1)"}, None, None),
-        ("3", {"3": ""}, "9", None),
-        ("3", {"3": ""}, "3", None),
-    ],
-)
-def test_where_a_rollback_goes(
-    at: str, numbers: dict[str, str], to: str | None, expected: tuple[str, bool] | None
-) -> None:
-    from fnroll.deploy.rollback import target
-
-    rows = [state_of({"FunctionName": "f", "Version": v, "Description": text}) for v, text in numbers.items()]
-    if expected is None:
-        with pytest.raises(DeployError):
-            target(alias(at), rows, to)
-    else:
-        goal = target(alias(at), rows, to)
-        assert (goal.version, goal.recorded) == expected

@@ -75,7 +75,7 @@ def test_a_split_alias_goes_back_only_to_a_version_that_is_named(stage: tuple[Se
 def test_a_rollback_carries_the_revision_it_was_decided_on_and_goes_to_an_active_version_only() -> None:
     session = Session(AwsOptions(endpoint="http://127.0.0.1:1", local=True))
     rows = [state_of({"FunctionName": "hello", "Version": version}) for version in ("1", "2")]
-    goal = target(AliasState("current", "2", {}, "", "a7", "arn"), rows)
+    goal = target(AliasState("current", "2", {}, "", "a7", "arn"), rows, "1")
     with Stubber(session.control) as stub:
         idle = {"FunctionName": "hello", "State": "Inactive", "StateReason": "The function is idle"}
         stub.add_response("get_function", {"Configuration": idle}, {"FunctionName": "hello", "Qualifier": "1"})

@@ -8,7 +8,9 @@
                   record.py: what a version's Description remembers)
     apply.py      the executor: RevisionId on every write, the alias last (beside.py: the writes that carry none;
                   told.py: what it tells)
-    rollback.py   the way back
+    rollback.py   the way back; restore.py: $LATEST too
+    diff.py       what a deploy would change (diff_code.py: files; diff_masks.py: secrets; described.py: AWS's answer
+                  as a request)
     inspect.py    status and versions
 
 Nothing here knows boto3, the emulator or the local cloud: it speaks through `aws` to whatever answers.
@@ -20,7 +22,7 @@ from fnroll.deploy.desired import Desired, wanted
 from fnroll.deploy.ignored import parse as parse_ignored
 from fnroll.deploy.inspect import FunctionStatus, VersionRow, status, versions
 from fnroll.deploy.plan import Plan, plan, refuse_host_runtimes
-from fnroll.deploy.rollback import Target, find_target, roll_back
+from fnroll.deploy.rollback import Served, Target, find_history, find_target, roll_back
 from fnroll.deploy.steps import Step, Wishes
 from fnroll.deploy.told import Event, Result
 
@@ -31,11 +33,13 @@ __all__ = [
     "FunctionStatus",
     "Plan",
     "Result",
+    "Served",
     "Step",
     "Target",
     "VersionRow",
     "Wishes",
     "apply",
+    "find_history",
     "find_target",
     "parse_ignored",
     "plan",

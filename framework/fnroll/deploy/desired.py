@@ -88,24 +88,35 @@ class Desired:
 def wanted(definition: Definition, layers: tuple[str | LayerPackage, ...], package: Package | None) -> Desired:
     """`definition` as the API has it. `package` is None for an image (Code.ImageUri) or a zip that lies on S3 already;
     with one, Code names the S3 object that it becomes, if any."""
-    request = dict(definition.request)
+    return desired_of(definition.name, definition.request, definition.extras, definition.tags, layers, package)
+
+
+def desired_of(
+    name: str,
+    request: Mapping[str, Any],
+    extras: Mapping[str, Any],
+    tags: Mapping[str, str] | None,
+    layers: tuple[str | LayerPackage, ...],
+    package: Package | None,
+) -> Desired:
+    """As `wanted`, of a CreateFunction request and the key Fn."""
     members = shape("UpdateFunctionConfigurationRequest")["members"].keys() - _NOT_CONFIGURATION
     said = {key: value for key, value in request.items() if key in members}
-    filled = {**RESETS, **DEFAULTS, **said, **_completed(definition.name, said)}
+    filled = {**RESETS, **DEFAULTS, **said, **_completed(name, said)}
     apart = members | {"FunctionName", "Layers", "Code", "Tags", "Architectures", "Publish"}
     architectures = request.get("Architectures")
     return Desired(
-        name=definition.name,
+        name=name,
         configuration={key: value for key, value in filled.items() if key in members},
         said=frozenset(said),
         layers=layers,
         package=package,
         code=dict(request.get("Code", {})),
         architectures=None if architectures is None else tuple(architectures),
-        tags=definition.tags,
+        tags=tags,
         creation={key: value for key, value in request.items() if key not in apart},
-        url=definition.extras.get("FunctionUrl"),
-        settings={key: value for key, value in definition.extras.items() if key != "FunctionUrl"},
+        url=extras.get("FunctionUrl"),
+        settings={key: value for key, value in extras.items() if key != "FunctionUrl"},
     )
 
 
