@@ -42,7 +42,9 @@ def test_all_are_deployed_and_unchanged_the_second_time(fn: Fn, tmp_path: Path, 
 def test_one_that_fails_does_not_keep_the_others(fn: Fn, tmp_path: Path, cloud: str) -> None:
     projects(tmp_path, "good", "bad", "fine")
     path = tmp_path / "bad" / "function.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"Layers": ["arn:aws:lambda:us-east-1:123456789012:layer:no:1"]}))
+    path.write_text(
+        json.dumps(json.loads(path.read_text()) | {"Layers": ["arn:aws:lambda:us-east-1:123456789012:layer:no:1"]})
+    )
     done = fn("deploy", "--local", "good", "bad", "fine", status=1)
     assert "1 of 3 functions failed: bad" in done.stderr
     assert "current serves version 1 of fine" in done.stderr
@@ -54,7 +56,9 @@ def test_a_definition_that_is_wrong_stops_all_before_anything_is_sent(fn: Fn, tm
     projects(tmp_path, "one", "two")
     (tmp_path / "two" / "function.json").write_text("{")
     fn("deploy", "--local", "one", "two", status=1)
-    assert "does not exist" in fn("status", "--local", cwd=tmp_path / "one", status=1).stderr.replace("not found", "does not exist")
+    assert "does not exist" in fn("status", "--local", cwd=tmp_path / "one", status=1).stderr.replace(
+        "not found", "does not exist"
+    )
 
 
 def test_two_directories_of_one_function_are_refused(fn: Fn, tmp_path: Path) -> None:
