@@ -118,6 +118,7 @@ def _lay_out(app: App, plan: Plan, scratch: Path) -> Laid:
     for entry in parts.foreign_layers:
         app.warn(f"layer {entry} is on AWS; it is left out here")
     task, opt = parts.stage(scratch)
+    _say_what_stands_in(app, parts, task, opt)
     identity = None
     if plan.credentials:
         from fnroll.aws import credentials
@@ -128,6 +129,15 @@ def _lay_out(app: App, plan: Plan, scratch: Path) -> Laid:
     import fnroll.emulator  # noqa: F401  here, where it costs no time of its own
 
     return Laid(parts, task, opt, identity)
+
+
+def _say_what_stands_in(app: App, parts: Parts, task: Path, opt: Path | None) -> None:
+    """For a managed runtime: the machine's interpreter, if it is another version."""
+    from fnroll.emulator import entrypoint
+
+    found = entrypoint.find(task, opt, parts.definition.runtime)
+    if isinstance(found, entrypoint.Entrypoint) and found.managed is not None and found.managed.notice:
+        app.warn(found.managed.notice)
 
 
 def _within_reach(laid: Laid, tier: str, scratch: Path) -> Laid:
@@ -248,7 +258,8 @@ class Results:
 
     def log(self, line: LogLine) -> None:
         tag = f"[{self._numbers.get(line.request_id or '', '-')}] " if self._plan.tagged else ""
-        sys.stderr.write(f"{tag}{line.text}\n")
+        text = line.text.replace("\r", "\n")  # so AWS's clients end the lines of one event
+        sys.stderr.write(f"{tag}{text}\n")
         sys.stderr.flush()
 
     def done(self, number: int, outcome: Outcome) -> None:

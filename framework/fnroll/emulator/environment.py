@@ -262,7 +262,7 @@ class ExecutionEnvironment:
         self._journal.reopen()
         if phase == "init":
             self._journal.tell(begun, keep=False)
-        found = entrypoint.find(self.config.task, self.config.opt)
+        found = entrypoint.find(self.config.task, self.config.opt, self.config.runtime)
         if isinstance(found, Fault):
             self._happen(Happening.FAILED, InitFailure(fault=found))
         else:

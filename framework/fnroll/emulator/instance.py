@@ -315,15 +315,16 @@ async def create(
 ) -> Instance | Fault:
     """A new sandbox, with the bootstrap in it unless extensions come first. `clock` gives epoch seconds. A bootstrap
     that the kernel refuses is a Fault of the function's; raises SandboxError where this machine is at fault."""
-    bootstrap = f"{'/opt' if entrypoint.in_opt else '/var/task'}/bootstrap"
+    bootstrap = entrypoint.path
 
     def program(layout: Layout) -> Program:
-        root = layout.opt if entrypoint.in_opt else layout.task
-        return Program((f"{root}/bootstrap",), variables.build(config, layout, journal.stream), layout.task)
+        return Program(entrypoint.argv(layout), variables.build(config, layout, journal.stream), layout.task)
 
+    runtime, lang = entrypoint.shown
     alone = not extensions.programs(config.opt)
     spec = SandboxSpec(program, config.task, config.opt, config.tmp_mb, config.memory_mb, config.network)
     spec = replace(spec, program=program if alone else None, scratch=scratch, limits=config.limits)
+    spec = replace(spec, runtime=runtime, lang=lang)
     try:
         sandbox = await host.create(spec)
     except StepFailed as failed:

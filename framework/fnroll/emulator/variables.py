@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from fnroll.emulator.api import FunctionConfig
 from fnroll.sandbox.api import Layout
 
-RUNTIME_DIR = "/var/runtime"
 DAEMON = ("169.254.100.1", "2000")
 
 
@@ -43,12 +42,12 @@ def _defaults(config: FunctionConfig, layout: Layout) -> Mapping[str, str]:
     """What a customer may replace: locale and search paths."""
     own = is_provided(config.runtime)
     path = ["/usr/local/bin", "/usr/bin/", "/bin", f"{layout.opt}/bin"]
-    libraries = ["/lib64", "/usr/lib64", RUNTIME_DIR, f"{RUNTIME_DIR}/lib"]
+    libraries = ["/lib64", "/usr/lib64", layout.runtime, f"{layout.runtime}/lib"]
     libraries += [layout.task, f"{layout.task}/lib", f"{layout.opt}/lib"]
     return {
         "LANG": "en_US.UTF-8",
-        "PATH": ":".join(path if own else ["/var/lang/bin", *path]),
-        "LD_LIBRARY_PATH": ":".join(libraries if own else ["/var/lang/lib", *libraries]),
+        "PATH": ":".join(path if own else [f"{layout.lang}/bin", *path]),
+        "LD_LIBRARY_PATH": ":".join(libraries if own else [f"{layout.lang}/lib", *libraries]),
         **({} if own else _managed(config.runtime or "", layout)),
         # Lambda sets no TMPDIR. Where a tier cannot give /tmp itself, it is the one way to the scratch directory that
         # belongs to this environment and is removed with it.
@@ -60,10 +59,12 @@ def _managed(runtime: str, layout: Layout) -> Mapping[str, str]:
     """What the shell in front of AWS's own runtimes adds, by language."""
     variables = {} if runtime.startswith("java") else {"PWD": layout.task, "SHLVL": "0"}
     if runtime.startswith("python"):
-        variables |= {"PYTHONPATH": RUNTIME_DIR, "LC_CTYPE": "C.UTF-8"}
+        # The client looks into /opt itself, as on Lambda; elsewhere it has to be told.
+        path = layout.runtime if layout.opt == "/opt" else f"{layout.opt}/python:{layout.runtime}"
+        variables |= {"PYTHONPATH": path, "LC_CTYPE": "C.UTF-8"}
     if match := re.match(r"nodejs(\d+)", runtime):
         modules = [f"{layout.opt}/nodejs/node{match[1]}/node_modules", f"{layout.opt}/nodejs/node_modules"]
-        modules += [f"{RUNTIME_DIR}/node_modules", RUNTIME_DIR, layout.task]
+        modules += [f"{layout.runtime}/node_modules", layout.runtime, layout.task]
         variables["NODE_PATH"] = ":".join(modules)
     return variables
 
@@ -85,7 +86,7 @@ def _runtime(config: FunctionConfig, layout: Layout, log_stream: str) -> Mapping
         "AWS_LAMBDA_LOG_GROUP_NAME": log_group(config),
         "AWS_LAMBDA_LOG_STREAM_NAME": log_stream,
         "LAMBDA_TASK_ROOT": layout.task,
-        "LAMBDA_RUNTIME_DIR": RUNTIME_DIR,
+        "LAMBDA_RUNTIME_DIR": layout.runtime,
         **_logging(config),
     }
 

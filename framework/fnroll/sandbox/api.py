@@ -39,6 +39,8 @@ class Layout:
     opt: str
     tmp: str
     api: str
+    runtime: str = "/var/runtime"
+    lang: str = "/var/lang"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,8 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class SandboxSpec:
-    """One sandbox to make. `task` and `opt` are host directories, read-only inside; sizes are in MiB.
+    """One sandbox to make. `task` and `opt` are host directories, read-only inside; sizes are in MiB. So are `runtime`
+    and `lang`, of a managed runtime: its client and, where /usr does not hold it, its interpreter.
 
     `program` is asked once, with the layout that the tier gives; None: make the sandbox, start nothing yet. `scratch`:
     a /tmp that outlives this sandbox; None: one of its own. `limits` False: neither memory nor CPU is limited.
@@ -66,6 +69,13 @@ class SandboxSpec:
     network: Network = "none"
     scratch: Scratch | None = None
     limits: bool = True
+    runtime: Path | None = None
+    lang: Path | None = None
+
+    @property
+    def shown(self) -> tuple[Path, ...]:
+        """Every directory of the host that the function is to see."""
+        return tuple(path for path in (self.task, self.opt, self.runtime, self.lang) if path is not None)
 
 
 class Scratch(Protocol):

@@ -237,6 +237,12 @@ class Server:
         if job.opt:
             self._attach(cell, self._outside.shown(job.opt), "/opt")
 
+    def _runtime(self, cell: Cell, job: channel.Job) -> None:
+        """A managed runtime's client and interpreter."""
+        for path, target in ((job.runtime, "/var/runtime"), (job.lang, "/var/lang")):
+            if path:
+                self._attach(cell, self._outside.shown(path), target)
+
     def _resolver(self, cell: Cell, job: channel.Job) -> None:
         """The host's, with the host's network; over ours."""
         for path in rootfs.HOST_NETWORK_FILES if job.network == "host" else ():
@@ -317,6 +323,7 @@ JOB: tuple[tuple[str, Callable[[Server, Cell, channel.Job], None]], ...] = (
     ("memory", Server._limit),
     ("task", Server._task),
     ("layers", Server._layers),
+    ("runtime", Server._runtime),
     ("resolver", Server._resolver),
     ("scratch", Server._scratch),
 )

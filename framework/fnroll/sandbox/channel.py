@@ -36,12 +36,25 @@ _SEND_FLAGS: int = getattr(_socket, "MSG_NOSIGNAL", 0)
 class Job:
     """One sandbox to make, as plain values.
 
-    `task` and `opt` are host paths ("" for none). `tmp` is the directory to delete afterwards in the tiers without
-    namespaces, `writable` what the program has there for /tmp, `port` the Runtime API's on 127.0.0.1 (0: it has an
-    address of its own). `scratch` is the key of a /tmp that outlives the sandbox (0: none); `memory_mb` 0: no limits.
+    `task`, `opt`, `runtime` and `lang` are host paths ("" for none). `tmp` is the directory to delete afterwards in the
+    tiers without namespaces, `writable` what the program has there for /tmp, `port` the Runtime API's on 127.0.0.1 (0:
+    it has an address of its own). `scratch` is the key of a /tmp that outlives the sandbox (0: none); `memory_mb` 0: no
+    limits.
     """
 
-    __slots__ = ("memory_mb", "network", "opt", "port", "scratch", "task", "tmp", "tmp_mb", "writable")
+    __slots__ = (
+        "lang",
+        "memory_mb",
+        "network",
+        "opt",
+        "port",
+        "runtime",
+        "scratch",
+        "task",
+        "tmp",
+        "tmp_mb",
+        "writable",
+    )
 
     def __init__(
         self,
@@ -54,6 +67,8 @@ class Job:
         memory_mb: int = 0,
         writable: str = "",
         port: int = 0,
+        runtime: str = "",
+        lang: str = "",
     ) -> None:
         self.task = task
         self.opt = opt
@@ -64,10 +79,16 @@ class Job:
         self.memory_mb = memory_mb
         self.writable = writable
         self.port = port
+        self.runtime = runtime
+        self.lang = lang
+
+    def shown(self) -> tuple[str, ...]:
+        """The host's directories among them."""
+        return tuple(path for path in (self.task, self.opt, self.runtime, self.lang) if path)
 
 
 def packed(job: Job) -> list[object]:
-    names = ("task", "opt", "network", "tmp", "tmp_mb", "scratch", "memory_mb", "writable", "port")
+    names = ("task", "opt", "network", "tmp", "tmp_mb", "scratch", "memory_mb", "writable", "port", "runtime", "lang")
     return [getattr(job, name) for name in names]
 
 

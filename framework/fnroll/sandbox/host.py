@@ -179,8 +179,8 @@ class Host:
             raise SandboxError(f"the fork server cannot be reached: {error.strerror}") from error
 
     def _place(self, spec: SandboxSpec) -> _Place:
-        for directory in (spec.task, spec.opt):
-            if directory is not None and not directory.is_dir():
+        for directory in spec.shown:
+            if not directory.is_dir():
                 raise SandboxError("no such directory, so it cannot be shown to a function", where=str(directory))
         listener, own, api = None, None, f"{API_ADDRESS}:{API_PORT}"
         if self._tier != "linux" or spec.network == "host":
@@ -201,7 +201,11 @@ class Host:
             raise
         opt = spec.opt.resolve() if spec.opt else own / "opt"
         tmp = spec.scratch.path if isinstance(spec.scratch, DirectoryScratch) else own / "tmp"
-        return _Place(Layout(str(spec.task.resolve()), str(opt), str(tmp), api), listener, own)
+        runtime, lang = (str(path.resolve()) if path else "" for path in (spec.runtime, spec.lang))
+        layout = Layout(
+            str(spec.task.resolve()), str(opt), str(tmp), api, runtime or "/var/runtime", lang or "/var/lang"
+        )
+        return _Place(layout, listener, own)
 
     def _send(self, spec: SandboxSpec, place: _Place) -> Running:
         """Hand the job over; on any failure nothing is open and nothing lies on the disk."""
@@ -247,6 +251,8 @@ class Host:
             memory_mb=spec.memory_mb if spec.limits else 0,
             writable=place.layout.tmp if place.own else "",
             port=place.listener.getsockname()[1] if place.listener else 0,
+            runtime=str(spec.runtime.resolve()) if spec.runtime else "",
+            lang=str(spec.lang.resolve()) if spec.lang else "",
         )
 
     async def close(self) -> None:

@@ -84,7 +84,7 @@ def shown(job: Job, etc: list[str]) -> Iterator[tuple[str, int, bool]]:
     yield "/proc", READ, False
     for name in rootfs.DEVICES:
         yield f"/dev/{name}", USE, False
-    for path in filter(None, (job.task, job.opt)):
+    for path in job.shown():
         yield path, RUN, True
     yield job.writable, ~(MAKE_CHAR | MAKE_BLOCK), True
 
@@ -135,7 +135,7 @@ def capabilities(_: Entry) -> None:
 
 def reach(entry: Entry) -> None:
     """Namespaces show code wherever it lies; here its directory and all above it must let the program's user in."""
-    for path in filter(None, (entry.job.task, entry.job.opt, entry.job.writable)):
+    for path in (*entry.job.shown(), entry.job.writable):
         try:
             os.close(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
         except PermissionError:

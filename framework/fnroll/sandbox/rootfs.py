@@ -39,7 +39,8 @@ SYSTEM = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32")
 OURS = ("dev", "etc", "opt", "proc", "run", "sys", "tmp", "var")
 """Of another root, these are not shown: a sandbox has its own (of /var it has what lies beside /var/task)."""
 
-DIRECTORIES = ("dev", "dev/shm", "etc", "opt", "proc", "run", "sys", "tmp", "var", "var/task")
+CODE = ("var/task", "var/runtime", "var/lang")
+DIRECTORIES = ("dev", "dev/shm", "etc", "opt", "proc", "run", "sys", "tmp", "var", *CODE)
 DEVICES = ("null", "zero", "full", "random", "urandom")
 DEVICE_LINKS = {
     "fd": "/proc/self/fd",
