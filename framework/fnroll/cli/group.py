@@ -43,6 +43,7 @@ COMMANDS = (
     Row("Use", "invoke", "invoke:invoke", "Invoke the deployed function."),
     Row("Use", "logs", "logs:logs", "Show the log of the deployed function."),
     Row("Layers", "runtime", "layer:runtime", "The custom runtimes at hand."),
+    Row("Release", "canary", "canary:canary", "Releases by evidence."),
     Row("Release", "alias", "release:alias", "The aliases and the traffic they route."),
 )
 """Sections and commands in the order in which the help lists them."""
