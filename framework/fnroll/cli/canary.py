@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ def judge(app: App, counts: Path, output: Any) -> None:
     from fnroll.release import verdict
     from fnroll.release.counts import load_counts, read_counts
 
-    bins, rule = read_counts(click.get_text_stream("stdin").read(), "-") if str(counts) == "-" else load_counts(counts)
+    bins, rule = read_counts(sys.stdin.read(), "-") if str(counts) == "-" else load_counts(counts)
     found = verdict.judge(bins, rule)
     if output == "json":
         app.show_json(
