@@ -6,7 +6,7 @@ name of the function.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -169,3 +169,21 @@ def untag(client: LambdaClient, arn: str, keys: Iterable[str]) -> None:
 
 def _on(revision_id: str | None) -> dict[str, str]:
     return {} if revision_id is None else {"RevisionId": revision_id}
+
+
+def list_functions(client: LambdaClient) -> Iterator[FunctionState]:
+    """ListFunctions, page by page as they are asked for; in AWS's order, without tags and without states."""
+    with border("ListFunctions", "functions"):
+        pages = iter(client.get_paginator("list_functions").paginate())
+    while True:
+        with border("ListFunctions", "functions"):
+            page = next(pages, None)
+        if page is None:
+            return
+        yield from (state_of(row) for row in page.get("Functions", ()))
+
+
+def list_tags(client: LambdaClient, arn: str) -> dict[str, str]:
+    """ListTags of a function, by its ARN without a qualifier. Raises NotFound."""
+    with border("ListTags", arn):
+        return dict(client.list_tags(Resource=arn).get("Tags") or {})

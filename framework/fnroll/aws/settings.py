@@ -150,10 +150,11 @@ def _retention(session: Session, log_group: str) -> dict[str, Any]:
 # event source mappings
 
 
-def list_sources(client: LambdaClient, function: str, alias: str) -> tuple[Mapping[str, Any], ...]:
-    """ListEventSourceMappings of an alias, all pages."""
-    with border("ListEventSourceMappings", f"{function}:{alias}"):
-        pages = client.get_paginator("list_event_source_mappings").paginate(FunctionName=f"{function}:{alias}")
+def list_sources(client: LambdaClient, function: str, alias: str | None) -> tuple[Mapping[str, Any], ...]:
+    """ListEventSourceMappings of an alias (None: of the function itself), all pages."""
+    where = function if alias is None else f"{function}:{alias}"
+    with border("ListEventSourceMappings", where):
+        pages = client.get_paginator("list_event_source_mappings").paginate(FunctionName=where)
         return tuple(dict(row) for page in pages for row in page["EventSourceMappings"])
 
 

@@ -61,7 +61,7 @@ def diff(app: App, /, **said: Any) -> int:
         raise UsageError("--code-only and --skip-function exclude each other")
     if said["external"] and said["output"] == "json":
         raise UsageError("--external and --output json exclude each other")
-    found = _compare(app, said)
+    found = compare_tree(app, said)
     if said["output"] == "json":
         app.show_json(_as_json(found))
     else:
@@ -84,7 +84,24 @@ class Found:
         return bool((self.sides and self.sides.changed) or self.code or self.beside)
 
 
-def _compare(app: App, said: dict[str, Any]) -> Found:
+AS_DEPLOYED: dict[str, Any] = {
+    "alias": "current",
+    "qualifier": None,
+    "src": None,
+    "code": True,
+    "code_only": False,
+    "skip_function": False,
+    "ignore": "",
+    "show_secrets": False,
+    "mask": (),
+    "exclude_file": None,
+    "symlink": False,
+}
+"""The options of a comparison that a plain `fn deploy` would go by."""
+
+
+def compare_tree(app: App, said: dict[str, Any], *, download: bool = True) -> Found:
+    """The working tree beside what is deployed. Without `download` code that differs is not looked into."""
     from fnroll import deploy as engine
     from fnroll.aws.functions import get_function
     from fnroll.deploy import diff as comparison
@@ -107,7 +124,7 @@ def _compare(app: App, said: dict[str, Any]) -> Found:
             desired = undeployed(desired, state, tags, ignored)
         code = None
         if with_code or said["code_only"]:
-            code = _code(app, desired, entries, state, actual.function, said["qualifier"])
+            code = _code(app, desired, entries, state, actual.function, said["qualifier"], download)
     sides = None
     if not said["code_only"] and not said["skip_function"]:
         sides = masked(comparison.compare(desired, state, actual), hidden)
@@ -140,6 +157,7 @@ def _code(
     state: FunctionState | None,
     function: FunctionState | None,
     qualifier: str | None,
+    download: bool,
 ) -> CodeDiff | None:
     """None if the code is the same, or an image (whose address stands in the configuration)."""
     from fnroll.aws.code import download_code
@@ -154,6 +172,8 @@ def _code(
         return CodeDiff("", package.code_sha256, file_changes({}, wanted))
     if same_code(desired, state.code_sha256, function.tags if function else None):
         return None
+    if not download:
+        return CodeDiff(state.code_sha256, package.code_sha256)
     try:
         deployed = files_in(download_code(app.session(), desired.name, qualifier))
     except FnError as error:

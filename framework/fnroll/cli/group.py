@@ -40,6 +40,7 @@ COMMANDS = (
     Row("Ship", "versions", "versions:versions", "List the published versions."),
     Row("Ship", "rollback", "rollback:rollback", "Point the alias back at the version it served before."),
     Row("Ship", "delete", "delete:delete", "Delete the function."),
+    Row("Ship", "list", "list:list_", "List the functions of the account and Region."),
     Row("Use", "invoke", "invoke:invoke", "Invoke the deployed function."),
     Row("Use", "logs", "logs:logs", "Show the log of the deployed function."),
     Row("Layers", "runtime", "layer:runtime", "The custom runtimes at hand."),
