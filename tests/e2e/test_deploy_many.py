@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from secrets import token_hex
 
 from e2e_support import Fn
+from fnroll.aws import AwsOptions, Session
 
 
 def projects(directory: Path, *names: str) -> None:
@@ -83,3 +85,35 @@ def test_a_zip_as_source_is_written_anew(fn: Fn, tmp_path: Path, cloud: str) -> 
     (tmp_path / "one" / "bootstrap").unlink()
     fn("deploy", "--local", "--src", str(tmp_path / "one.zip"), cwd=tmp_path / "one")
     assert "no changes" in fn("deploy", "--local", "--src", str(tmp_path / "one.zip"), cwd=tmp_path / "one").stderr
+
+
+def test_code_that_lies_on_s3_already(fn: Fn, tmp_path: Path, cloud: str) -> None:
+    projects(tmp_path, "one")
+    here, bucket = tmp_path / "one", f"code-{token_hex(8)}"
+    path = here / "function.json"
+    code = {"Code": {"S3Bucket": bucket, "S3Key": "one.zip"}}
+    path.write_text(json.dumps(json.loads(path.read_text()) | code))
+    session = Session(AwsOptions(endpoint=cloud, local=True))
+    session.service("s3").create_bucket(Bucket=bucket)
+    fn("archive", "--dest", str(tmp_path / "one.zip"), cwd=here)
+    session.service("s3").put_object(Bucket=bucket, Key="one.zip", Body=(tmp_path / "one.zip").read_bytes())
+    fn("deploy", "--local", "--skip-archive", cwd=here)
+    (here / "bootstrap").write_text("#!/bin/sh\n# changed\n")
+    # What lies on S3 is what counts, and the same code and configuration are the same version.
+    assert json.loads(fn("deploy", "--local", "--skip-archive", "--output", "json", cwd=here).stdout)["version"] == "1"
+    assert json.loads(fn("deploy", "--local", "--output", "json", cwd=here).stdout)["version"] == "2"
+
+
+def test_another_alias_another_exclude_file_and_links_as_links(fn: Fn, tmp_path: Path, cloud: str) -> None:
+    projects(tmp_path, "one")
+    here = tmp_path / "one"
+    (here / "kept.txt").write_text("kept")
+    (here / "link.txt").symlink_to("kept.txt")
+    (here / "dropped.txt").write_text("dropped")
+    (tmp_path / "excludes").write_text("dropped.txt\n")
+    words = ("--alias", "staging", "--exclude-file", str(tmp_path / "excludes"), "--symlink")
+    done = json.loads(fn("deploy", "--local", "--output", "json", *words, cwd=here).stdout)
+    assert (done["alias"], done["version"]) == ("staging", "1")
+    found = fn("diff", "--local", "--code-only", "--qualifier", "1", "--output", "json", cwd=here).stdout
+    assert "dropped.txt" in found
+    assert "kept.txt" not in found.replace("link.txt", "")

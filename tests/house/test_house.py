@@ -58,3 +58,11 @@ def test_documents_name_only_files_that_exist() -> None:
     for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
         for link in named.findall(page.read_text()):
             assert (page.parent / link).exists(), f"{page.name} links to {link}"
+
+
+def test_the_page_about_lambroll_names_only_tests_that_exist() -> None:
+    defined = set()
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        defined |= set(re.findall(r"def (test_\w+)", path.read_text()))
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / "lambroll.md").read_text()))
+    assert named - defined == set()
