@@ -22,6 +22,20 @@ def test_results_come_in_the_order_of_the_events(parallel: int) -> None:
     assert [one.invocation and one.invocation.payload for one in done] == events
 
 
+def test_an_event_whose_answer_is_late_keeps_its_place() -> None:
+    others = threading.Semaphore(0)
+
+    def call(event: bytes) -> Invocation:
+        if event == b"0":
+            assert all(others.acquire(timeout=30) for _ in range(5))
+        else:
+            others.release()
+        return answer(event)
+
+    done = list(call_all(call, [b"%d" % n for n in range(6)], 2))
+    assert [one.invocation and one.invocation.payload for one in done] == [b"0", b"1", b"2", b"3", b"4", b"5"]
+
+
 def test_as_many_at_a_time_as_was_asked_for() -> None:
     together = threading.Barrier(4)
 
