@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import threading
@@ -112,3 +113,33 @@ def test_a_response_is_printed_as_it_arrives(environment: dict[str, str], hello:
             assert process.stdout.read() == "second\n"
             assert "Unhandled: it broke" in process.stderr.read()
     assert process.returncode == 3
+
+
+def test_ctrl_c_waits_for_no_answer_and_sums_up_what_came(environment: dict[str, str], hello: Path) -> None:
+    """Three are answered, the rest are under way for as long as the server likes."""
+    tickets, waiting, over = threading.Semaphore(3), threading.Semaphore(0), threading.Event()
+
+    def answer() -> Iterator[bytes]:
+        if not tickets.acquire(blocking=False):
+            waiting.release()
+            over.wait(60)
+        yield b"{}"
+
+    keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_REGION": "us-east-1"}
+    with streamer(answer) as server:
+        words = ["invoke", "--endpoint", server.url, "-e", "{}", "--repeat", "20", "--parallel", "4"]
+        with subprocess.Popen(
+            [sys.executable, "-m", "fnroll", *words],
+            cwd=hello,
+            env=environment | keys,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert all(waiting.acquire(timeout=30) for _ in range(4))
+            process.send_signal(signal.SIGINT)
+            _, stderr = process.communicate(timeout=30)
+            over.set()
+    assert process.returncode == 130
+    assert " of 20 answered: " in stderr and stderr.endswith("error: interrupted\n")

@@ -115,7 +115,9 @@ def compare_tree(app: App, said: dict[str, Any], *, download: bool = True) -> Fo
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fn-diff-")))
         desired, entries = _project(app, said, scratch, with_code or said["code_only"])
         session = app.session()
-        actual = engine.read_actual(session, desired, said["alias"])
+        actual = engine.read_actual(
+            session, desired, said["alias"], progress=lambda words: app.say(f"  {words}", dim=True)
+        )
         state = actual.function
         if state is not None and said["qualifier"]:
             state = get_function(session.control, desired.name, said["qualifier"])
@@ -174,6 +176,9 @@ def _code(
         return None
     if not download:
         return CodeDiff(state.code_sha256, package.code_sha256)
+    if sys.stderr.isatty():
+        size = int(state.configuration.get("CodeSize", 0))
+        app.say(f"  the code differs: reading the deployed package ({size:,} bytes)", dim=True)
     try:
         deployed = files_in(download_code(app.session(), desired.name, qualifier))
     except FnError as error:
