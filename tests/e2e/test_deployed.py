@@ -44,7 +44,7 @@ def test_lambroll_weakness_pruning_meets_an_aliased_version(fn: Fn, deployed: Pa
 
     fn("rollback", "--local", "--version", "2", cwd=deployed)
     dry = fn("versions", "--local", "--delete", "--keep-versions", "1", "--dry-run", cwd=deployed)
-    assert dry.stderr == "would delete 1 versions of hello: 3\n"
+    assert dry.stderr == "would delete 1 version of hello: 3\n"
     assert numbers() == ["1", "2", "3", "4", "$LATEST"]
     refused = fn("versions", "--local", "--delete", "--keep-versions", "1", cwd=deployed, status=2)
     assert "add --yes" in refused.stderr

@@ -103,6 +103,20 @@ def test_another_version_is_compared_by_its_number(fn: Fn, deployed: Path) -> No
     assert fn("diff", "--local", "--qualifier", "9", cwd=deployed, status=1).stderr.startswith("error: hello:9")
 
 
+def test_an_alias_that_was_rolled_back_is_told_of(fn: Fn, deployed: Path) -> None:
+    """$LATEST is what lambroll's diff compares with, and --exit-code goes by; what is served may be something else."""
+    change(deployed, Timeout=77)
+    fn("deploy", "--local", cwd=deployed)
+    fn("rollback", "--local", cwd=deployed)
+    done = fn("diff", "--local", "--exit-code", cwd=deployed)
+    assert "$LATEST is as it is here, but the alias serves version 1, which is not" in done.stderr
+    found = json.loads(fn("diff", "--local", "--output", "json", cwd=deployed).stdout)
+    assert (found["different"], found["behind"]) == (False, "1")
+    assert "Working tree     as $LATEST, but the alias serves version 1" in fn("status", "--local", cwd=deployed).stdout
+    fn("deploy", "--local", cwd=deployed)
+    assert "no differences" in fn("diff", "--local", cwd=deployed).stderr
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

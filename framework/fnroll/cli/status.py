@@ -62,15 +62,17 @@ def _drift(app: App, alias: str, qualifier: str | None) -> dict[str, Any]:
     try:
         found = compare_tree(app, AS_DEPLOYED | {"alias": alias, "qualifier": qualifier}, download=False)
     except FnError as error:
-        return {"different": None, "differs_in": [], "unknown": error.message}
+        return {"different": None, "differs_in": [], "behind": None, "unknown": error.message}
     names = [*(["code"] if found.code else []), *(found.sides.changed if found.sides else ())]
     names += [f"{step.kind} {step.target}".rstrip() for step in found.beside]
-    return {"different": found.different, "differs_in": names, "unknown": None}
+    return {"different": found.different, "differs_in": names, "behind": found.behind, "unknown": None}
 
 
 def _words(differs: dict[str, Any]) -> str:
     if differs["unknown"] is not None:
         return f"not compared: {differs['unknown'].splitlines()[0]}"
+    if differs["behind"] is not None:
+        return f"as $LATEST, but the alias serves version {differs['behind']}, which is not"
     return f"differs in {', '.join(differs['differs_in'])}" if differs["different"] else "as deployed"
 
 

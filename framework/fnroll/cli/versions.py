@@ -67,7 +67,7 @@ def _delete(app: App, session: Session, name: str, keep: int, *, yes: bool, dry_
     if not old:
         app.say(f"nothing to delete: {name} has no more than {keep} versions beside those in use")
         return
-    what = f"{len(old)} versions of {name}: {', '.join(old)}"
+    what = f"{len(old)} version{'' if len(old) == 1 else 's'} of {name}: {', '.join(old)}"
     if dry_run:
         app.say(f"would delete {what}")
         return
@@ -87,4 +87,4 @@ def _delete(app: App, session: Session, name: str, keep: int, *, yes: bool, dry_
                 f"version {version} was not deleted: {error.message}\n  deleted: {done}", where=name, hint=error.hint
             ) from error
         gone.append(version)
-    app.say(f"deleted {len(gone)} versions of {name}: {', '.join(gone) or 'none'}")
+    app.say(f"deleted of {name}: {', '.join(gone) or 'none'}")

@@ -17,7 +17,7 @@ from fnroll.aws import FunctionState
 from fnroll.deploy.actual import Actual
 from fnroll.deploy.described import described, stripped
 from fnroll.deploy.desired import OWN_TAGS, Desired, differences
-from fnroll.deploy.plan import layer_refs
+from fnroll.deploy.plan import layer_refs, steps_to
 from fnroll.deploy.record import told
 from fnroll.deploy.settings import OF_ALIAS, OF_FUNCTION, PERMISSIONS, SOURCES, setting_steps, source_steps
 from fnroll.deploy.steps import Step
@@ -146,6 +146,11 @@ def beside(desired: Desired, actual: Actual) -> Iterator[Step]:
     yield from permission_steps(desired.settings.get(PERMISSIONS), actual.sids)
     yield from setting_steps(OF_ALIAS, desired.settings, there, desired.name)
     yield from source_steps(desired.settings.get(SOURCES), actual.sources)
+
+
+def is_behind(desired: Desired, served: FunctionState, actual: Actual) -> bool:
+    """Whether what the alias serves is not the definition and its package, be $LATEST as it may."""
+    return not served.version.isdecimal() or bool(steps_to(desired, served, actual))
 
 
 def colored(lines: Sequence[str]) -> Iterator[tuple[str, str | None]]:
