@@ -93,7 +93,7 @@ def test_a_port_in_use_is_named(fn: Fn) -> None:
         (["deply"], "Did you mean 'deploy'?"),
         (["deploy", "--local", "--endpoint", "http://127.0.0.1:1"], "exclude each other"),
         (["run", "--env", "novalue"], "NAME=VALUE"),
-        (["invoke", "-e", "{}", "--event", "x.json"], "given twice"),
+        (["invoke", "--async", "--stream"], "exclude each other"),
         (["run", "--event", "absent.json"], "absent.json"),
         (["local", "reset"], "--yes"),
     ],
