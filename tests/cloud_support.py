@@ -43,6 +43,7 @@ class FakeEmulator:
 
     function: Function = echo
     seen: list[tuple[FunctionConfig, Invocation]] = field(default_factory=list)
+    reserved: dict[str, int | None] = field(default_factory=dict)
     retired: list[str] = field(default_factory=list)
     tier: str = "fake"
     missing: tuple[Missing, ...] = ()
@@ -63,6 +64,9 @@ class FakeEmulator:
 
     async def retire(self, arn: str) -> None:
         self.retired.append(arn)
+
+    def reserve(self, arn: str, concurrency: int | None) -> None:
+        self.reserved[arn] = concurrency
 
     async def close(self) -> None:
         pass

@@ -70,6 +70,34 @@ def move_alias(
         return _alias(client.update_alias(FunctionName=function, Name=alias, FunctionVersion=version, **more))
 
 
+def route_alias(
+    client: LambdaClient,
+    function: str,
+    alias: AliasState,
+    version: str,
+    weights: Mapping[str, float],
+    description: str | None = None,
+) -> AliasState:
+    """UpdateAlias of exactly this alias (its RevisionId): all traffic to `version` but what `weights` take.
+    `description` None: it stays. Raises PreconditionFailed, NotFound, AwsError for what Lambda refuses."""
+    more: Any = {} if alias.revision_id is None else {"RevisionId": alias.revision_id}
+    if description is not None:
+        more["Description"] = description
+    routing: Any = {"AdditionalVersionWeights": dict(weights)}
+    with border("UpdateAlias", f"{function}:{alias.name}"):
+        return _alias(
+            client.update_alias(
+                FunctionName=function, Name=alias.name, FunctionVersion=version, RoutingConfig=routing, **more
+            )
+        )
+
+
+def delete_alias(client: LambdaClient, function: str, alias: str) -> None:
+    """DeleteAlias; one that is not there is no error to Lambda."""
+    with border("DeleteAlias", f"{function}:{alias}"):
+        client.delete_alias(FunctionName=function, Name=alias)
+
+
 def _alias(answer: Mapping[str, Any]) -> AliasState:
     return AliasState(
         name=answer["Name"],

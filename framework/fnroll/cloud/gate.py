@@ -193,11 +193,13 @@ class Gate:
             return await self._invoke(request, request_id, region, protocol.parse(operation, request, variables))
         if operation.name not in OPERATIONS:
             raise not_built(f"The operation {operation.name}")
-        result, retired = await self._control.call(
+        result, retired, reserved = await self._control.call(
             operation.name, region, self._endpoint.port, lambda: protocol.parse(operation, request, variables)
         )
         for arn in retired:
             await self._invocations.retire(arn)
+        for arn, concurrency in reserved.items():
+            self._invocations.reserve(arn, concurrency)
         return protocol.answer(operation, result)
 
     async def _invoke(self, request: Request, request_id: str, region: str, given: Mapping[str, Any]) -> Answer:

@@ -33,6 +33,8 @@ class Invoker(Protocol):
 
     async def retire(self, arn: str) -> None: ...
 
+    def reserve(self, arn: str, concurrency: int | None) -> None: ...
+
     async def close(self) -> None: ...
 
 
@@ -100,6 +102,10 @@ class Invocations:
                 request.trace_id or new_trace_id(),
             ),
         )
+
+    def reserve(self, arn: str, concurrency: int | None) -> None:
+        """The reserved concurrency of a function from now on; None: none."""
+        self._emulator.reserve(arn, concurrency)
 
     async def retire(self, arn: str) -> None:
         """Drop the environments of a function that is gone."""

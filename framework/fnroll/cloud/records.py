@@ -30,7 +30,8 @@ PAGE = 50
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One control-plane call. `retired` collects the ARNs whose environments must go once it is committed."""
+    """One control-plane call. Once it is committed, environments of the ARNs in `retired` must go, and the functions
+    in `reserved` have that much reserved concurrency (None: none)."""
 
     db: sqlite3.Connection
     store: Store
@@ -39,6 +40,7 @@ class Call:
     fetch_s3: Callable[[str, str, str | None], bytes]
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     retired: list[str] = field(default_factory=list)
+    reserved: dict[str, int | None] = field(default_factory=dict)
 
     def stamp(self) -> str:
         """Now, as LastModified and CreatedDate are written."""

@@ -22,6 +22,7 @@ from fnroll.cloud.gate import MAX_BODY, Gate
 from fnroll.cloud.invoke import Invocations, Invoker
 from fnroll.cloud.layers import referenced
 from fnroll.cloud.others import Others
+from fnroll.cloud.settings import reserved
 from fnroll.cloud.state import Endpoint, State, read_endpoint, remove
 from fnroll.cloud.store import Store
 from fnroll.emulator.api import LogSink
@@ -93,6 +94,8 @@ async def serve(
         control = Control(state, store, moto.fetch_s3)
         stack.callback(control.close)
         invocations = Invocations(state.read, store, engine, endpoint.port, network=network)
+        for arn, concurrency in reserved(state.read):
+            invocations.reserve(arn, concurrency)
         events = EventQueue(state.read, control, invocations, clock or SystemClock())
         events.start()
         stack.push_async_callback(events.close)

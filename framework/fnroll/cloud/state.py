@@ -63,6 +63,11 @@ MIGRATIONS = (
         due REAL NOT NULL);
     CREATE INDEX event_due ON event (due);
     """,
+    """
+    CREATE TABLE setting (
+        function_id INTEGER NOT NULL REFERENCES function ON DELETE CASCADE, qualifier TEXT NOT NULL, noun TEXT NOT NULL,
+        value TEXT NOT NULL, PRIMARY KEY (function_id, qualifier, noun)) WITHOUT ROWID;
+    """,
 )
 """Each runs once, in order; `PRAGMA user_version` counts those that ran. Never edit one that was released: add one."""
 

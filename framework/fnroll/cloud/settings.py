@@ -1,0 +1,156 @@
+"""What a function or an alias has beside code and configuration: one table of settings, three operations for each.
+
+Reserved concurrency is enforced: the emulator is told once the write is committed, and again when the cloud starts. The
+others are stored and answered without effect (docs/local-cloud.md).
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from fnroll.cloud.faults import Fault, invalid
+from fnroll.cloud.names import LATEST, FunctionRef, function_arn, parse_function
+from fnroll.cloud.records import Call, FunctionRow, Given, Result, absent, find_alias, find_function
+
+ACCOUNT_CONCURRENCY: Final = 1000
+UNRESERVED_LEAST: Final = 100
+"""Of the account's concurrency at least so much stays unreserved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """`noun`: in the names of its operations; `members`: of its value; `none`: what is answered where nothing is set
+    (None: it is not found); `ends`: whether it can be deleted; `stamped`: LastModified and FunctionArn are answered."""
+
+    noun: str
+    members: tuple[str, ...]
+    none: Mapping[str, Any] | None
+    ends: bool = False
+    stamped: bool = False
+
+
+CONCURRENCY: Final = Setting("FunctionConcurrency", ("ReservedConcurrentExecutions",), {}, ends=True)
+SETTINGS: Final = (
+    CONCURRENCY,
+    Setting("FunctionRecursionConfig", ("RecursiveLoop",), {"RecursiveLoop": "Terminate"}),
+    Setting("RuntimeManagementConfig", ("UpdateRuntimeOn", "RuntimeVersionArn"), {"UpdateRuntimeOn": "Auto"}),
+    Setting(
+        "FunctionEventInvokeConfig",
+        ("MaximumRetryAttempts", "MaximumEventAgeInSeconds", "DestinationConfig"),
+        None,
+        ends=True,
+        stamped=True,
+    ),
+)
+
+
+def operations() -> Iterator[tuple[str, Callable[[Call, Given], Result]]]:
+    """Get, Put and Delete of each, by their names."""
+    for setting in SETTINGS:
+        yield f"Get{setting.noun}", _reader(setting)
+        yield f"Put{setting.noun}", _writer(setting)
+        if setting.ends:
+            yield f"Delete{setting.noun}", _remover(setting)
+
+
+def reserved(db: sqlite3.Connection) -> list[tuple[str, int]]:
+    """The ARN of each function with reserved concurrency, and how much."""
+    rows = db.execute(
+        "SELECT region, name, value FROM setting JOIN function ON id = function_id WHERE noun = ?", (CONCURRENCY.noun,)
+    )
+    return [
+        (function_arn(row["region"], row["name"]), json.loads(row["value"])["ReservedConcurrentExecutions"])
+        for row in rows
+    ]
+
+
+def _reader(setting: Setting) -> Callable[[Call, Given], Result]:
+    def get(call: Call, given: Given) -> Result:
+        ref, function = _function(call, given)
+        found = _find(call.db, setting, ref, function)
+        if found is None and setting.none is None:
+            raise _not_set(ref)
+        return _answer(setting, ref, function, dict(setting.none or {}) if found is None else found)
+
+    return get
+
+
+def _writer(setting: Setting) -> Callable[[Call, Given], Result]:
+    def put(call: Call, given: Given) -> Result:
+        ref, function = _function(call, given)
+        value = {key: given[key] for key in setting.members if given.get(key) is not None}
+        if setting is CONCURRENCY:
+            _check_concurrency(call, function, value["ReservedConcurrentExecutions"])
+            call.reserved[function.arn] = value["ReservedConcurrentExecutions"]
+        if setting.stamped:
+            value["LastModified"] = call.now.timestamp()
+        call.db.execute(
+            "INSERT OR REPLACE INTO setting (function_id, qualifier, noun, value) VALUES (?, ?, ?, ?)",
+            (function.id, ref.qualifier or "", setting.noun, json.dumps(value)),
+        )
+        return _answer(setting, ref, function, value)
+
+    return put
+
+
+def _remover(setting: Setting) -> Callable[[Call, Given], Result]:
+    def delete(call: Call, given: Given) -> Result:
+        ref, function = _function(call, given)
+        if setting.none is None and _find(call.db, setting, ref, function) is None:
+            raise _not_set(ref)
+        if setting is CONCURRENCY:
+            call.reserved[function.arn] = None
+        call.db.execute(
+            "DELETE FROM setting WHERE function_id = ? AND qualifier = ? AND noun = ?",
+            (function.id, ref.qualifier or "", setting.noun),
+        )
+        return {}
+
+    return delete
+
+
+def _check_concurrency(call: Call, function: FunctionRow, wanted: int) -> None:
+    others = sum(count for arn, count in reserved(call.db) if arn != function.arn)
+    if ACCOUNT_CONCURRENCY - others - wanted < UNRESERVED_LEAST:
+        raise invalid(
+            "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution "
+            f"below its minimum value of [{UNRESERVED_LEAST}]."
+        )
+
+
+def _function(call: Call, given: Given) -> tuple[FunctionRef, FunctionRow]:
+    ref = parse_function(given["FunctionName"], call.region, given.get("Qualifier"))
+    function = find_function(call.db, ref.region, ref.name)
+    if function is None:
+        raise absent()
+    is_alias = ref.qualifier is not None and not ref.qualifier.isdecimal() and ref.qualifier != LATEST
+    if is_alias and find_alias(call.db, function, ref.qualifier or "") is None:
+        raise absent()
+    return ref, function
+
+
+def _find(db: sqlite3.Connection, setting: Setting, ref: FunctionRef, function: FunctionRow) -> dict[str, Any] | None:
+    row = db.execute(
+        "SELECT value FROM setting WHERE function_id = ? AND qualifier = ? AND noun = ?",
+        (function.id, ref.qualifier or "", setting.noun),
+    ).fetchone()
+    return None if row is None else json.loads(row["value"])
+
+
+def _answer(setting: Setting, ref: FunctionRef, function: FunctionRow, value: dict[str, Any]) -> Result:
+    arn = function_arn(function.region, function.name, ref.qualifier)
+    if setting.noun == "RuntimeManagementConfig":
+        return {**value, "FunctionArn": arn}
+    if setting.stamped:
+        destinations = {"OnSuccess": {}, "OnFailure": {}, **value.get("DestinationConfig", {})}
+        at = function_arn(function.region, function.name, ref.qualifier or LATEST)
+        return {**value, "DestinationConfig": destinations, "FunctionArn": at}
+    return value
+
+
+def _not_set(ref: FunctionRef) -> Fault:
+    return Fault("ResourceNotFoundException", f"The function {ref.asked_arn} doesn't have an EventInvokeConfig")
