@@ -7,6 +7,7 @@ Lambda leaves it, and the test is told. Whatever is posted is kept.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -18,8 +19,32 @@ from io import BufferedReader
 from pathlib import Path
 from types import TracebackType
 
+from fnroll import places
+from fnroll.emulator import managed
+from fnroll.layers import list_runtimes
+
 LIMIT = 30.0
 """Seconds after which a process that neither asks nor ends is given up."""
+
+
+MANAGED = {"python": "python3.13", "node": "nodejs22.x"}
+
+
+def runtime_names() -> list[str]:
+    """Every runtime that comes with fn and has handlers to be tested with."""
+    root = places.share_dir("runtimes")
+    return sorted(path.name for path in root.iterdir() if (path / "conformance").is_dir())
+
+
+def missing_for(name: str) -> str | None:
+    """Why this machine cannot run a runtime that is shipped, if it cannot."""
+    if name in MANAGED:
+        found = managed.find(MANAGED[name])
+        return None if found is not None and found.interpreter is not None else f"no {name} on this machine"
+    runtime = next(one for one in list_runtimes(Path("/nonexistent")) if one.name == name)
+    if runtime.command is not None and shutil.which(runtime.command, path="/usr/bin:/bin") is None:
+        return f"no {runtime.command} in /usr/bin"
+    return None
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from fnroll.cli import runtime_test
 from fnroll.cli.app import App, output_option
 
 
@@ -15,6 +16,9 @@ def runtime() -> None:
 
     A function uses one by listing "runtime:NAME" in its Layers.
     """
+
+
+runtime.add_command(runtime_test.test)
 
 
 @runtime.command("list")

@@ -156,7 +156,7 @@ def planned(ctx: click.Context, given: Mapping[str, Any]) -> Plan:
         memory=given["memory"],
         network="host" if debug_port else given["network"],
         sandbox=given["sandbox"],
-        rootfs=_rootfs(given["rootfs"]),
+        rootfs=rootfs_of(given["rootfs"]),
         limits=not (given["no_limits"] or debug_port),
         keep=given["keep"],
         credentials=given["credentials"],
@@ -184,7 +184,7 @@ def _check_together(given: Mapping[str, Any], said: set[str], local: bool) -> No
         raise UsageError("--aws-credentials and --local exclude each other: the local cloud knows no real keys")
 
 
-def _rootfs(text: str | None) -> Path | Literal["empty"] | None:
+def rootfs_of(text: str | None) -> Path | Literal["empty"] | None:
     if text is None or text == "empty":
         return "empty" if text else None
     path = Path(text)

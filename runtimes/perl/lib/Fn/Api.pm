@@ -23,16 +23,11 @@ sub new {
 # ($status, \%headers with lower-case names, $body). All strings are bytes. Dies if there is no answer.
 sub request {
     my ($self, $method, $path, $body, @headers) = @_;
-    my $request = "$method $PREFIX$path HTTP/1.1\r\nHost: $self->{address}\r\nUser-Agent: fn-perl\r\n";
-    while (my ($name, $value) = splice @headers, 0, 2) {
-        $request .= "$name: $value\r\n";
-    }
-    $request .= 'Content-Length: ' . length($body) . "\r\n" if defined $body;
-    $request .= "\r\n";
+    push @headers, 'Content-Length' => length $body if defined $body;
+    my $request = $self->_head_of($method, $path, @headers);
     $request .= $body if defined $body;
 
     local $SIG{__DIE__};    # the handler's own hook is not for our errors
-    local $SIG{PIPE} = 'IGNORE';
     my @answer;
     while (1) {
         my $reused = defined $self->{socket};
@@ -46,15 +41,70 @@ sub request {
     return @answer;
 }
 
+# A POST whose body is sent as it comes: then `chunk` for each part, and `finish` for the answer. A kept connection that
+# was closed is found out first, since nothing can be sent twice here.
+sub begin {
+    my ($self, $path, @headers) = @_;
+    local $SIG{__DIE__};
+    if (defined $self->{socket}) {
+        my $readable = '';
+        vec($readable, fileno $self->{socket}, 1) = 1;
+        $self->_close if select($readable, undef, undef, 0);
+    }
+    $self->_connect if !defined $self->{socket};
+    $self->_send($self->_head_of('POST', $path, @headers, 'Transfer-Encoding' => 'chunked'));
+    return;
+}
+
+sub chunk {
+    my ($self, $bytes) = @_;
+    local $SIG{__DIE__};
+    $self->_send(sprintf("%x\r\n", length $bytes) . "$bytes\r\n") if length $bytes;
+    return;
+}
+
+# @trailers: names and values. As `request`.
+sub finish {
+    my ($self, @trailers) = @_;
+    local $SIG{__DIE__};
+    $self->_send("0\r\n" . _fields(@trailers) . "\r\n");
+    return $self->_answer;
+}
+
+sub _head_of {
+    my ($self, $method, $path, @headers) = @_;
+    return "$method $PREFIX$path HTTP/1.1\r\nHost: $self->{address}\r\nUser-Agent: fn-perl\r\n" . _fields(@headers) . "\r\n";
+}
+
+sub _fields {
+    my $lines = '';
+    while (my ($name, $value) = splice @_, 0, 2) {
+        $lines .= "$name: $value\r\n";
+    }
+    return $lines;
+}
+
 sub _exchange {
     my ($self, $request) = @_;
     $self->_connect if !defined $self->{socket};
+    $self->_send($request);
+    return $self->_answer;
+}
+
+sub _send {
+    my ($self, $bytes) = @_;
+    local $SIG{PIPE} = 'IGNORE';
     my $sent = 0;
-    while ($sent < length $request) {
-        my ($wrote, $error) = (syswrite($self->{socket}, $request, length($request) - $sent, $sent), $! + 0);
+    while ($sent < length $bytes) {
+        my ($wrote, $error) = (syswrite($self->{socket}, $bytes, length($bytes) - $sent, $sent), $! + 0);
         if    (defined $wrote)         { $sent += $wrote }
         elsif (!_interrupted($error)) { die 'cannot send: ' . _reason($error) }
     }
+    return;
+}
+
+sub _answer {
+    my ($self) = @_;
     my ($version, $status, $headers);
     do { ($version, $status, $headers) = $self->_head } while $status < 200;
     my $body = $self->_body($status, $headers);

@@ -11,6 +11,7 @@ use warnings;
 
 use Fn::Api;
 use Fn::Context;
+use Fn::Json;
 
 my $ERROR_TYPE = 'application/vnd.aws.lambda.error+json';
 my ($api, $json);
@@ -26,31 +27,24 @@ sub run {
     }
     my $served = eval {
         $api  = Fn::Api->new($address);
-        $json = _codec();
+        $json = Fn::Json::codec();
         my ($handler, $failure) = _load($task, $ENV{_HANDLER});
         if ($failure) {
             _flush();
             _report('init/error', $failure);
         }
         else {
+            my $processes = $ENV{AWS_LAMBDA_MAX_CONCURRENCY} || 1;
+            if ($processes > 1) {
+                require Fn::Prefork;
+                Fn::Prefork::run($processes);    # returns in each of them
+            }
             _serve($handler);
         }
         1;
     };
     _log("Runtime API: $@") if !$served;
     exit 1;
-}
-
-# The fastest JSON at hand. NaN and infinity must come out bare, so that `_encode` sees them.
-sub _codec {
-    my ($codec) = map { (my $file = "$_.pm") =~ s{::}{/}g; eval { local $SIG{__DIE__}; require $file; $_->new } || () }
-        'JSON::XS', 'Cpanel::JSON::XS';
-    if (!$codec) {
-        require JSON::PP;
-        $codec = JSON::PP->new;
-    }
-    $codec->stringify_infnan(2) if $codec->can('stringify_infnan');
-    return $codec->utf8->allow_nonref->canonical->convert_blessed;
 }
 
 # (\&handler) or (undef, \%failure). "lib/foo.handle": sub main::handle of lib/foo.pl, split at the last dot.
@@ -100,16 +94,17 @@ sub _serve {
 
         my ($answer, $failure) = _invoke($handler, $body, Fn::Context->new($headers, $json));
         _flush();
+        ($answer, $failure) = _stream("invocation/$id/response", $answer) if ref $answer;
         if ($failure) {
             _report("invocation/$id/error", $failure);
         }
-        else {
+        elsif (defined $answer) {
             _post("invocation/$id/response", $answer, 'Content-Type' => 'application/json');
         }
     }
 }
 
-# (JSON bytes) or (undef, \%failure).
+# (JSON bytes), (a CODE that wants to stream) or (undef, \%failure).
 sub _invoke {
     my ($handler, $body, $context) = @_;
     my ($event, $answer, $last, $stage) = (undef, undef, {}, 'Runtime.UnmarshalError');
@@ -121,7 +116,7 @@ sub _invoke {
             $handler->($event, $context);
         };
         $stage  = 'Runtime.MarshalError';
-        $answer = _encode($result);
+        $answer = ref $result eq 'CODE' ? $result : Fn::Json::encode($json, $result);
         1;
     };
     return $answer if $done;
@@ -130,15 +125,28 @@ sub _invoke {
     return (undef, _exception($error, $last->{stack}));
 }
 
-# Encoders write NaN and infinity as they are, which no JSON reader takes. A glance finds nearly every text innocent.
-sub _encode {
-    my ($value) = @_;
-    my $text = $json->encode($value);
-    my $suspect = grep { index($text, $_) >= 0 } 'nan', 'NaN', 'inf', 'Inf';
-    if ($suspect && $text =~ /(?:\A|[\[:,])-?(?:nan|inf)/i && !eval { $json->decode($text); 1 }) {
-        die "the result holds NaN or infinity, which JSON cannot represent\n";
+# Let the handler's CODE stream its answer: it is called with a responder, which takes a content type and gives a writer.
+# () when that has been sent, with an error in its trailers perhaps; (undef, \%failure) when nothing has been sent.
+sub _stream {
+    my ($path, $code) = @_;
+    require Fn::Stream;
+    my $stream = Fn::Stream->new($api, $path);
+    my $last   = {};
+    my $done   = eval {
+        local $SIG{__DIE__} = sub { $last = { stack => _stack() } };
+        $code->(sub { $stream->begin(@_) });
+        1;
+    };
+    my $failure = $done ? undef : _exception($@, $last->{stack});
+    _flush();
+    if (!$stream->begun) {
+        my $text = 'the result is a CODE reference that asked for no stream, which JSON cannot represent';
+        return (undef, $failure || _failure('Runtime.MarshalError', $text));
     }
-    return $text;
+    _log("$failure->{errorType}: $failure->{errorMessage}") if $failure;
+    my ($status, $said) = $stream->end($failure ? (_header_type($failure->{errorType}), $json->encode($failure)) : ());
+    _log("Runtime API refused $path with $status: $said") if $status >= 300;
+    return;
 }
 
 sub _failure {

@@ -1,0 +1,1 @@
+die "cannot start\n";
