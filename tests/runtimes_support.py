@@ -13,7 +13,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from io import BufferedReader
 from pathlib import Path
@@ -142,7 +142,10 @@ class FakeApi:
         while line := reader.readline().strip():
             name, _, value = line.decode("latin-1").partition(":")
             headers[name.lower()] = value.strip()
-        body = reader.read(int(headers.get("content-length", "0")))
+        if headers.get("transfer-encoding") == "chunked":
+            body = b"".join(_chunks(reader))
+        else:
+            body = reader.read(int(headers.get("content-length", "0")))
         if headers.get("host") != self.address:
             self.problems.append(f"Host: {headers.get('host')}")
         path = path.removeprefix("/2018-06-01/runtime/")
@@ -187,6 +190,14 @@ class FakeApi:
         else:
             connection.sendall(head.encode() + b"Content-Length: %d\r\n\r\n%s" % (len(event.body), event.body))
         return not (event.close or event.hang_up)
+
+
+def _chunks(reader: BufferedReader) -> Iterator[bytes]:
+    while size := int(reader.readline(), 16):
+        yield reader.read(size)
+        reader.readline()
+    while reader.readline().strip():
+        pass  # trailers
 
 
 def run_bootstrap(

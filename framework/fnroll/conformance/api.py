@@ -54,15 +54,16 @@ class Posted:
 
 
 class RuntimeApi:
-    """Serves `events` to one process. `printed` tells what has been printed so far."""
+    """Serves `events`. `printed` tells what has been printed so far; `idle` is set when `together` requests wait."""
 
-    def __init__(self, events: tuple[Event, ...], printed: Callable[[], str]) -> None:
+    def __init__(self, events: tuple[Event, ...], printed: Callable[[], str], together: int = 1) -> None:
         self.posts: list[Posted] = []
         self.connections = 0
         self.problems: list[str] = []
         self.idle = asyncio.Event()
         self._events = events
         self._printed = printed
+        self._together = together
         self._served = 0
         self._handed_out = 0.0
         self._server: asyncio.Server | None = None
@@ -138,7 +139,9 @@ class RuntimeApi:
 
     async def _next(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         if self._served == len(self._events):
-            self.idle.set()
+            self._together -= 1
+            if self._together <= 0:
+                self.idle.set()
             await reader.read(1)  # until somebody hangs up
             return False
         event = self._events[self._served]

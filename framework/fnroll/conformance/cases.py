@@ -56,13 +56,15 @@ Judge = Callable[[Ran], None]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """`proves`: one line for people. A runtime may say that it goes without a case, and why (subject.py)."""
+    """`proves`: one line for people. A runtime may say that it goes without a case, and why (subject.py). `together`: how
+    many processes have to be waiting in the end."""
 
     name: str
     proves: str
     events: tuple[Event, ...]
     judge: Judge
     handler: Handler = "good"
+    together: int = 1
 
 
 def wrong(condition: object, text: str) -> None:

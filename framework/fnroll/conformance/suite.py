@@ -67,7 +67,7 @@ async def perform(subject: Subject, case: Case, host: SandboxHost, patience: flo
     except StepFailed as failed:
         raise LayerError(f"the bootstrap cannot be started: {failed.message}", hint=failed.hint) from failed
     log = Log(sandbox.output)
-    api = RuntimeApi(case.events, log.read)
+    api = RuntimeApi(case.events, log.read, case.together)
     try:
         await api.start(sandbox.listener, sandbox.layout.api)
         waits = await _until(sandbox, api, log, patience)
