@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fnroll.conformance import CASES, Case, Subject, prepare
-from fnroll.conformance.api import Posted
+from fnroll.conformance.api import Event, Posted
 from fnroll.conformance.cases import ERROR_TYPE, Ran
 from fnroll.conformance.suite import perform
 from fnroll.errors import LayerError
@@ -217,3 +217,21 @@ def test_a_runtime_without_handlers_says_what_is_missing(tmp_path: Path, scratch
     (folder / "conformance").rmdir()
     with pytest.raises(LayerError, match="no handlers to be tested with"):
         prepare("mine", tmp_path, scratch)
+
+
+def test_managed_instances_get_a_process_for_each_invocation(bench: Bench, tmp_path: Path) -> None:
+    """The first event waits for what the second one's process writes; so both run at a time."""
+    if reason := missing_for("perl"):
+        pytest.skip(reason)
+    task = tmp_path / "task"
+    task.mkdir()
+    (task / "handler.pl").write_text(
+        "sub handle { if ($_[0]) { select undef, undef, undef, 0.01 until -e '/tmp/go' }"
+        " else { open my $f, '>', '/tmp/go' } $$ + 0 }"
+    )
+    (task / "bootstrap").write_text("#!/bin/sh\nAWS_LAMBDA_MAX_CONCURRENCY=2 exec /opt/bootstrap\n")
+    (task / "bootstrap").chmod(0o755)
+    case = Case("two", "", (Event(b"1"), Event(b"0")), lambda ran: None, together=2)
+    found = bench.runner.run(bench.perform(replace(bench.subject("perl"), task=task), case))
+    assert sorted(post.path for post in found.posts) == ["invocation/id-1/response", "invocation/id-2/response"]
+    assert found.posts[0].body != found.posts[1].body

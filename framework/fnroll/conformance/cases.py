@@ -56,8 +56,8 @@ Judge = Callable[[Ran], None]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """`proves`: one line for people. A runtime may say that it goes without a case, and why (subject.py). `together`: how
-    many processes have to be waiting in the end."""
+    """`proves`: one line for people. A runtime may say that it goes without a case, and why (subject.py). `together`:
+    how many processes have to be waiting in the end."""
 
     name: str
     proves: str
