@@ -83,7 +83,7 @@ BAD = [
     ("./my.layer", "rename"),
     ("shared", "runtime:NAME, ./DIR"),
     ("/shared", "runtime:NAME, ./DIR"),
-    ("runtime:", "known: perl"),
+    ("runtime:", "known: "),
     ("runtime:pearl", "did you mean runtime:perl?"),
 ]
 

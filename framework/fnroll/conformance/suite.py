@@ -13,7 +13,8 @@ from statistics import median
 from typing import Literal
 
 from fnroll.conformance.api import RuntimeApi
-from fnroll.conformance.cases import CASES, Case, Ran
+from fnroll.conformance.cases import CASES, Case
+from fnroll.conformance.judgements import Ran
 from fnroll.conformance.subject import Subject
 from fnroll.emulator import FunctionConfig, entrypoint, variables
 from fnroll.emulator.faults import Fault

@@ -1,0 +1,3 @@
+handle() {
+  if true; then
+}

@@ -1,0 +1,2 @@
+echo "cannot start" >&2
+exit 1
