@@ -10,6 +10,7 @@ import http.client
 import io
 import json
 import sys
+import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from typing import Any
 from fnroll import cloud
 from fnroll.cloud.others import Others
 from fnroll.cloud.server import OpenEmulator
-from fnroll.emulator.api import FunctionConfig, Invocation, LogSink, Outcome, Report
+from fnroll.emulator.api import FunctionConfig, Invocation, LogLine, LogSink, Outcome, Report
 from fnroll.sandbox.api import Missing
 
 ROLE = "arn:aws:iam::000000000000:role/test"
@@ -47,12 +48,15 @@ class FakeEmulator:
     retired: list[str] = field(default_factory=list)
     tier: str = "fake"
     missing: tuple[Missing, ...] = ()
+    sink: LogSink | None = None
 
     async def open(self, tier: str, sink: LogSink | None) -> FakeEmulator:
+        self.sink = sink
         return self
 
     async def invoke(self, config: FunctionConfig, invocation: Invocation) -> Outcome:
         self.seen.append((config, invocation))
+        self.log(config, invocation, f"START RequestId: {invocation.request_id} Version: {config.version}")
         report = Report(1.0, 1, config.memory_mb, 32, None, "success")
         log = f"START RequestId: {invocation.request_id}\n".encode() + b"x" * 5000
         try:
@@ -61,6 +65,14 @@ class FakeEmulator:
             body = json.dumps({"errorType": "Failure", "errorMessage": str(error)}).encode()
             return Outcome(body, "Unhandled", config.version, report, log)
         return Outcome(payload, None, config.version, report, log)
+
+    def log(self, config: FunctionConfig, invocation: Invocation, text: str) -> None:
+        if self.sink is not None:
+            group = config.log_group or f"/aws/lambda/{config.name}"
+            stream, now = f"2026/01/01/[{config.version}]0", int(time.time() * 1000)
+            self.sink(
+                LogLine(config.name, config.version, stream, invocation.request_id, now, text, config.region, group)
+            )
 
     async def retire(self, arn: str) -> None:
         self.retired.append(arn)

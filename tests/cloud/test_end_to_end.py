@@ -69,5 +69,8 @@ def test_a_function_runs_sees_its_layer_and_reaches_the_cloud(tmp_path: Path, ti
         host = url.removeprefix("http://").rstrip("/")
         by_url = json.loads(raw(endpoint, "GET", "/path", headers={"Host": host}).body)
         assert by_url["got"]["rawPath"] == "/path"
+        logged = client(endpoint, "logs").filter_log_events(logGroupName="/aws/lambda/hello")["events"]
+        kinds = [event["message"].split(" ", 1)[0] for event in logged]
+        assert [kind for kind in kinds if kind.isupper()] == ["INIT_START", *("START", "END", "REPORT") * 2]
         lambda_.delete_function(FunctionName="hello")
     assert "a line of mine" in [line.text for line in lines]

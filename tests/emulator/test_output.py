@@ -72,9 +72,9 @@ def test_a_journal_hands_on_every_line_and_keeps_those_of_the_invocation(tmp_pat
     assert journal.take() == "loading\nhällo\n".encode()
     assert journal.take() == b""
     assert seen == [
-        LogLine("hello", "$LATEST", "stream", None, 1500, "INIT_START"),
-        LogLine("hello", "$LATEST", "stream", None, 1500, "loading"),
-        LogLine("hello", "$LATEST", "stream", "id", 1500, "hällo"),
+        LogLine("hello", "$LATEST", "stream", None, 1500, "INIT_START", "us-east-1", "/aws/lambda/hello"),
+        LogLine("hello", "$LATEST", "stream", None, 1500, "loading", "us-east-1", "/aws/lambda/hello"),
+        LogLine("hello", "$LATEST", "stream", "id", 1500, "hällo", "us-east-1", "/aws/lambda/hello"),
     ]
 
 

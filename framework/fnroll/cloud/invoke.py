@@ -16,10 +16,12 @@ from typing import Protocol
 
 from fnroll.cloud.faults import Fault, not_built, not_found
 from fnroll.cloud.layers import layer_keys
+from fnroll.cloud.metrics import ALL_RUNNING, Meter, Resource
 from fnroll.cloud.names import LATEST, FunctionRef, function_arn, is_version
 from fnroll.cloud.records import AliasRow, VersionRow, find_alias, find_function, find_version, version_number
 from fnroll.cloud.store import Store
 from fnroll.emulator.api import FunctionConfig, Invocation, Outcome
+from fnroll.errors import InvocationThrottled
 from fnroll.sandbox.api import Network
 
 MAX_CONFIGS = 512
@@ -59,6 +61,7 @@ class Invocations:
         emulator: Invoker,
         port: int,
         *,
+        meter: Meter | None = None,
         chance: Callable[[], float] = random.random,
         network: Network = "none",
     ) -> None:
@@ -68,6 +71,7 @@ class Invocations:
         self._port = port
         self._chance = chance
         self._network = network
+        self._meter = meter or Meter(time.time)
         self._configs: dict[tuple[str, str, str], FunctionConfig] = {}
 
     def resolve(self, ref: FunctionRef) -> VersionRow:
@@ -92,16 +96,37 @@ class Invocations:
     async def run(self, request: Request) -> Outcome:
         """Faults as Lambda's Invoke; raises EmulatorError or SandboxError if no environment could be made."""
         config = await self._prepared(self.resolve(request.ref))
-        return await self._emulator.invoke(
-            config,
-            Invocation(
-                request.request_id,
-                request.payload or b"{}",
-                request.ref.asked_arn,
-                request.client_context,
-                request.trace_id or new_trace_id(),
-            ),
+        invocation = Invocation(
+            request.request_id,
+            request.payload or b"{}",
+            request.ref.asked_arn,
+            request.client_context,
+            request.trace_id or new_trace_id(),
         )
+        return await self._measured(request.ref, config, invocation)
+
+    async def _measured(self, ref: FunctionRef, config: FunctionConfig, invocation: Invocation) -> Outcome:
+        """Run it and count it: what is refused is no invocation, and what this machine cannot run is nothing."""
+        is_alias = ref.qualifier is not None and not is_version(ref.qualifier)
+        resource = Resource(ref.region, ref.name, ref.qualifier, config.version if is_alias else None)
+        began, mine, total = self._meter.enter(ref.region, ref.name)
+        try:
+            outcome = await self._emulator.invoke(config, invocation)
+        except InvocationThrottled:
+            self._meter.add(resource, {"Throttles": 1}, began)
+            raise
+        finally:
+            self._meter.leave(ref.region, ref.name)
+        counted = {
+            "Invocations": 1,
+            "Errors": 1 if outcome.function_error else 0,
+            "Throttles": 0,
+            "Duration": outcome.report.duration_ms,
+            "ConcurrentExecutions": mine,
+            ALL_RUNNING: total,
+        }
+        self._meter.add(resource, counted, began)
+        return outcome
 
     def reserve(self, arn: str, concurrency: int | None) -> None:
         """The reserved concurrency of a function from now on; None: none."""

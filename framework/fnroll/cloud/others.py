@@ -12,8 +12,10 @@ import io
 import json
 import logging
 import re
+import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from html import escape
 from threading import Lock
 from typing import Any
@@ -22,6 +24,7 @@ from urllib.parse import quote, unquote_to_bytes
 from fnroll.cloud.faults import Fault, invalid, not_built
 from fnroll.cloud.names import ACCOUNT
 from fnroll.cloud.protocol import Answer
+from fnroll.cloud.watch import Watch, install
 from fnroll.emulator.wire import Request
 
 WORKERS = 8
@@ -52,8 +55,13 @@ def load_moto() -> Application:
                 raise UnknownService("moto has no such service")
             return super().get_backend_for_host(host)
 
+    install()
     application: Application = Dispatcher(create_backend_app)
     return application
+
+
+_open: set[Others] = set()
+"""moto keeps its state by the process: those who share it."""
 
 
 class Others:
@@ -62,7 +70,10 @@ class Others:
     def __init__(self, load: Callable[[], Application] = load_moto) -> None:
         self._load = load
         self._lock = Lock()
+        _open.add(self)
         self._application: Application | None = None
+        self.watch: Watch | None = None
+        """What CloudWatch and CloudWatch Logs show of this cloud's invocations."""
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="fn-moto")
 
     async def answer(self, request: Request, service: str | None) -> Answer:
@@ -86,14 +97,21 @@ class Others:
         return answer.body
 
     def close(self) -> None:
+        """Drop what is queued; the last one of a process to close empties moto."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+        _open.discard(self)
+        if self._application is not None and not _open and "moto" in sys.modules:
+            from moto.core.base_backend import BackendDict
+
+            BackendDict.reset()
 
     def _answer(self, request: Request, service: str | None) -> Answer:
         try:
             with self._lock:
                 if self._application is None:
                     self._application = self._load()
-            return _call(self._application, request)
+            with self.watch.shown(service) if self.watch is not None else nullcontext():
+                return _call(self._application, request)
         except ImportError:
             return _refusal(request, service, _MISSING)
         except UnknownService as error:

@@ -21,11 +21,14 @@ from fnroll.cloud.events import EventQueue
 from fnroll.cloud.gate import MAX_BODY, Gate
 from fnroll.cloud.invoke import Invocations, Invoker
 from fnroll.cloud.layers import referenced
+from fnroll.cloud.logs import LogBuffer
+from fnroll.cloud.metrics import Meter
 from fnroll.cloud.others import Others
 from fnroll.cloud.settings import reserved
 from fnroll.cloud.state import Endpoint, State, read_endpoint, remove
 from fnroll.cloud.store import Store
-from fnroll.emulator.api import LogSink
+from fnroll.cloud.watch import Watch
+from fnroll.emulator.api import LogLine, LogSink
 from fnroll.emulator.wire import HttpServer
 from fnroll.errors import CloudError
 from fnroll.sandbox.api import Missing, Network
@@ -79,8 +82,10 @@ async def serve(
     use, not a loopback address) and SandboxError (no such tier here).
     """
     async with AsyncExitStack() as stack:
+        time = clock or SystemClock()
+        watch = Watch(LogBuffer(), Meter(time.time))
         # The emulator first: it may fork, and a fork would hold the lock and the port a moment longer than we live.
-        engine = await emulator(tier, sink)
+        engine = await emulator(tier, _both(watch.logs.add, sink))
         stack.push_async_callback(engine.close)
         state = State(state_dir, wait=wait)
         stack.callback(state.close)
@@ -90,13 +95,14 @@ async def serve(
         store = Store(state_dir)
         store.prune(*referenced(state.read))
         moto = others or Others()
+        moto.watch = watch
         stack.callback(moto.close)
         control = Control(state, store, moto.fetch_s3)
         stack.callback(control.close)
-        invocations = Invocations(state.read, store, engine, endpoint.port, network=network)
+        invocations = Invocations(state.read, store, engine, endpoint.port, network=network, meter=watch.meter)
         for arn, concurrency in reserved(state.read):
             invocations.reserve(arn, concurrency)
-        events = EventQueue(state.read, control, invocations, clock or SystemClock())
+        events = EventQueue(state.read, control, invocations, time)
         events.start()
         stack.push_async_callback(events.close)
         gate = Gate(endpoint, state, store, control, invocations, events, moto)
@@ -107,6 +113,18 @@ async def serve(
         state.publish(endpoint)
         on_ready(endpoint)
         await stop.wait()
+
+
+def _both(first: LogSink, second: LogSink | None) -> LogSink:
+    if second is None:
+        return first
+    shown = second
+
+    def both(line: LogLine) -> None:
+        first(line)
+        shown(line)
+
+    return both
 
 
 def running(state_dir: Path) -> Endpoint | None:

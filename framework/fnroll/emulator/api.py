@@ -127,6 +127,9 @@ class LogLine:
     request_id: str | None
     timestamp_ms: int
     text: str
+    region: str = "us-east-1"
+    group: str = ""
+    """The log group: the configured one, else /aws/lambda/<function>."""
 
 
 LogSink = Callable[[LogLine], None]

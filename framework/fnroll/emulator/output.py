@@ -155,7 +155,8 @@ class Journal:
         if self._sink is not None:
             now = int(self._clock() * 1000)
             config = self._config
-            line = LogLine(config.name, config.version, self.stream, self._request_id, now, text)
+            request_id, group = self._request_id, config.log_group or f"/aws/lambda/{config.name}"
+            line = LogLine(config.name, config.version, self.stream, request_id, now, text, config.region, group)
             try:
                 self._sink(line)
             except Exception as error:  # the caller's fault, which must not cost an invocation its outcome
