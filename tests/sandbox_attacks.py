@@ -16,7 +16,7 @@ from pathlib import Path
 
 from fnroll.sandbox import tree
 from fnroll.sandbox.api import Layout, Program, Sandbox, SandboxError, SandboxSpec
-from sandbox_contract import PYTHON, line_of, marked, opened, run, shell, text_of, until
+from sandbox_contract import PYTHON, line_of, marked, opened, run, server_of, shell, text_of, until
 from sandbox_contract_more import lacks, printed
 from sandbox_memory import MEMORY, PAGE_CACHE
 
@@ -307,7 +307,7 @@ async def a_signal_to_all_hurts_no_neighbour(tier: str) -> None:
         assert (await run(host, SandboxSpec(python(script), task)))[0] == "done\n"
         other = await sandbox.start(shell("echo alive")(sandbox.layout))
         assert await printed(other) == "alive\n"
-        assert sandbox.pid in tree.children(tree.children(os.getpid())[0])
+        assert sandbox.pid in tree.children(server_of())
 
 
 WATCH = """

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from fnroll.sandbox import open_host, tree
 from fnroll.sandbox.api import Exit, Layout, Process, Program, SandboxHost, SandboxSpec, StepFailed
-from sandbox_contract import argv, check, opened, python, readable, run, shell, text_of, until
+from sandbox_contract import argv, check, opened, python, readable, run, server_of, shell, text_of, until
 
 HOLD = "import os, sys; print('holding', flush=True); os.read(0, 1); import time; time.sleep(1000)"
 
@@ -280,7 +280,7 @@ async def no_control_group_is_left(tier: str) -> None:
     if tier != "linux":
         return
     async with opened(tier) as (host, task):
-        (server,) = tree.children(os.getpid())
+        server = server_of()
         sandbox = await host.create(SandboxSpec(shell("exit 0"), task))
         await sandbox.wait()
         assert bool(groups(server)) == (not lacks(host, "memory limit"))
