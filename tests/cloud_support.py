@@ -12,7 +12,7 @@ import json
 import sys
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +38,10 @@ class Failure(Exception):
     """Raised by a fake function: its answer is an error payload."""
 
 
+async def at_once(config: FunctionConfig, count: int) -> None:
+    """Environments that are ready without any wait."""
+
+
 @dataclass
 class FakeEmulator:
     """Answers invocations with a Python function; remembers what it was asked."""
@@ -49,6 +53,8 @@ class FakeEmulator:
     tier: str = "fake"
     missing: tuple[Missing, ...] = ()
     sink: LogSink | None = None
+    provisioned: dict[tuple[str, str], int] = field(default_factory=dict)
+    provisioning: Callable[[FunctionConfig, int], Awaitable[None]] = at_once
 
     async def open(self, tier: str, sink: LogSink | None) -> FakeEmulator:
         self.sink = sink
@@ -73,6 +79,10 @@ class FakeEmulator:
             self.sink(
                 LogLine(config.name, config.version, stream, invocation.request_id, now, text, config.region, group)
             )
+
+    async def provision(self, config: FunctionConfig, count: int) -> None:
+        self.provisioned[config.arn, config.version] = count
+        await self.provisioning(config, count)
 
     async def retire(self, arn: str) -> None:
         self.retired.append(arn)

@@ -66,14 +66,17 @@ def update_alias(call: Call, given: Given) -> Result:
     )
     _check(call, alias)
     _save(call, alias)
+    call.effects.provisioned = True
     return _describe(alias)
 
 
 def delete_alias(call: Call, given: Given) -> Result:
-    """An absent alias is no error; its URL and its policy go with it."""
+    """An absent alias is no error; its URL, its policy and its settings go with it."""
     _, function = named(call, given)
-    for table, column in (("alias", "name"), ("url", "qualifier"), ("statement", "qualifier"), ("policy", "qualifier")):
+    qualified = ("url", "statement", "policy", "setting")
+    for table, column in (("alias", "name"), *((each, "qualifier") for each in qualified)):
         call.db.execute(f"DELETE FROM {table} WHERE function_id = ? AND {column} = ?", (function.id, given["Name"]))
+    call.effects.provisioned = True
     return {}
 
 

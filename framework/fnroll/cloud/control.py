@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from fnroll.cloud import aliases, functions, layers, policy, settings, tags, urls, versions
-from fnroll.cloud.records import Call, Given, Result
+from fnroll.cloud import aliases, functions, layers, policy, provisioned, settings, tags, urls, versions
+from fnroll.cloud.records import Call, Effects, Given, Result
 from fnroll.cloud.state import State
 from fnroll.cloud.store import Store
 
@@ -50,6 +50,10 @@ OPERATIONS: Mapping[str, Callable[[Call, Given], Result]] = {
     "UpdateFunctionCode": functions.update_function_code,
     "UpdateFunctionConfiguration": functions.update_function_configuration,
     "UpdateFunctionUrlConfig": urls.update_function_url_config,
+    "DeleteProvisionedConcurrencyConfig": provisioned.delete_provisioned_concurrency_config,
+    "GetProvisionedConcurrencyConfig": provisioned.get_provisioned_concurrency_config,
+    "ListProvisionedConcurrencyConfigs": provisioned.list_provisioned_concurrency_configs,
+    "PutProvisionedConcurrencyConfig": provisioned.put_provisioned_concurrency_config,
     **dict(settings.operations()),
 }
 
@@ -74,25 +78,21 @@ class Control:
 
         return await asyncio.get_running_loop().run_in_executor(self._thread, whole)
 
-    async def call(
-        self, name: str, region: str, port: int, parse: Callable[[], Given]
-    ) -> tuple[Result, list[str], dict[str, int | None]]:
-        """One operation: its result, the ARNs whose environments must go, and reserved concurrency that changed. Faults
-        are raised.
+    async def call(self, name: str, region: str, port: int, parse: Callable[[], Given]) -> tuple[Result, Effects]:
+        """One operation: its result, and what must happen now that it is committed. Faults are raised.
 
         `parse` runs on the control thread too: decoding an upload takes long.
         """
-        retired: list[str] = []
-        reserved: dict[str, int | None] = {}
+        effects = Effects()
 
         def whole() -> Result:
             given = parse()
             with self._state.transaction() as db:
-                call = Call(db, self._store, region, port, self._fetch_s3, retired=retired, reserved=reserved)
+                call = Call(db, self._store, region, port, self._fetch_s3, effects=effects)
                 return OPERATIONS[name](call, given)
 
         result = await asyncio.get_running_loop().run_in_executor(self._thread, whole)
-        return result, retired, reserved
+        return result, effects
 
     def close(self) -> None:
         """Finish what is running. Idempotent."""

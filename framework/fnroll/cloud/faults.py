@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from fnroll.definition import service
+
 _STATUS: Mapping[str, tuple[int, str]] = {
     "AccessDeniedException": (403, "Message"),
     "InvalidParameterValueException": (400, "message"),
@@ -29,6 +31,12 @@ _WITHOUT_TYPE = frozenset({"AccessDeniedException", "UnknownOperationException",
 """Codes that Lambda's front answers itself: their bodies carry no `Type`."""
 
 
+def _modelled(code: str) -> tuple[int, str]:
+    """Status and message member of any other error of Lambda's model."""
+    shape = service.shape(code)
+    return shape["error"]["httpStatusCode"], "Message" if "Message" in shape["members"] else "message"
+
+
 class Fault(Exception):
     """One refusal. `typed` False leaves `Type` out of the body where AWS was seen to."""
 
@@ -37,7 +45,7 @@ class Fault(Exception):
         self.reason = reason
         self.code = code
         self.message = message
-        self.status, self._member = _STATUS[code]
+        self.status, self._member = _STATUS.get(code) or _modelled(code)
         self._typed = typed and code not in _WITHOUT_TYPE
 
     def headers(self) -> list[tuple[str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from fnroll.cloud import configuration, versions
+from fnroll.cloud import configuration, settings, versions
 from fnroll.cloud.configuration import describe
 from fnroll.cloud.faults import conflict, invalid
 from fnroll.cloud.layers import layer_keys
@@ -65,6 +65,8 @@ def create_function(call: Call, given: Given) -> Result:
 def get_function(call: Call, given: Given) -> Result:
     ref, version = target(call, given)
     result: Result = {"Configuration": describe(version, ref.qualifier), "Code": _location(call, version)}
+    if concurrency := settings.concurrency_of(call.db, version.function):
+        result["Concurrency"] = concurrency
     if version.function.tags:
         result["Tags"] = version.function.tags
     return result
@@ -122,7 +124,8 @@ def delete_function(call: Call, given: Given) -> Result:
     ref, function = named(call, given)
     if ref.qualifier is None:
         call.db.execute("DELETE FROM function WHERE id = ?", (function.id,))
-        call.retired.append(function.arn)
+        call.effects.retired.append(function.arn)
+        call.effects.provisioned = True
         return {}
     if ref.qualifier == LATEST:
         raise invalid("$LATEST version cannot be deleted without deleting the function.")
@@ -134,6 +137,8 @@ def delete_function(call: Call, given: Given) -> Result:
     call.db.execute(
         "DELETE FROM version WHERE function_id = ? AND number = ?", (function.id, version_number(ref.qualifier))
     )
+    call.db.execute("DELETE FROM setting WHERE function_id = ? AND qualifier = ?", (function.id, ref.qualifier))
+    call.effects.provisioned = True
     return {}
 
 

@@ -34,6 +34,7 @@ from fnroll.cloud.names import FunctionRef, parse_function
 from fnroll.cloud.others import Others
 from fnroll.cloud.payloads import check_json
 from fnroll.cloud.protocol import Answer
+from fnroll.cloud.provisioner import Provisioner
 from fnroll.cloud.state import Endpoint, State
 from fnroll.cloud.store import Store, is_key, read_package
 from fnroll.cloud.urls import url_by_id
@@ -93,6 +94,7 @@ class Gate:
         invocations: Invocations,
         events: EventQueue,
         others: Others,
+        provisioner: Provisioner,
     ) -> None:
         self._endpoint = endpoint
         self._read = state.read
@@ -101,6 +103,7 @@ class Gate:
         self._invocations = invocations
         self._events = events
         self._others = others
+        self._provisioner = provisioner
         self._tasks: set[asyncio.Task[None]] = set()
 
     def handle(self, request: Request, reply: Reply) -> None:
@@ -193,13 +196,15 @@ class Gate:
             return await self._invoke(request, request_id, region, protocol.parse(operation, request, variables))
         if operation.name not in OPERATIONS:
             raise not_built(f"The operation {operation.name}")
-        result, retired, reserved = await self._control.call(
+        result, effects = await self._control.call(
             operation.name, region, self._endpoint.port, lambda: protocol.parse(operation, request, variables)
         )
-        for arn in retired:
+        for arn in effects.retired:
             await self._invocations.retire(arn)
-        for arn, concurrency in reserved.items():
+        for arn, concurrency in effects.reserved.items():
             self._invocations.reserve(arn, concurrency)
+        if effects.provisioned:
+            self._provisioner.look()
         return protocol.answer(operation, result)
 
     async def _invoke(self, request: Request, request_id: str, region: str, given: Mapping[str, Any]) -> Answer:

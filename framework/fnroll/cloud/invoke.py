@@ -37,6 +37,8 @@ class Invoker(Protocol):
 
     def reserve(self, arn: str, concurrency: int | None) -> None: ...
 
+    async def provision(self, config: FunctionConfig, count: int) -> None: ...
+
     async def close(self) -> None: ...
 
 
@@ -131,6 +133,10 @@ class Invocations:
     def reserve(self, arn: str, concurrency: int | None) -> None:
         """The reserved concurrency of a function from now on; None: none."""
         self._emulator.reserve(arn, concurrency)
+
+    async def provision(self, version: VersionRow, count: int) -> None:
+        """Keep so many environments of a version ready. Faults, and the emulator's errors."""
+        await self._emulator.provision(await self._prepared(version), count)
 
     async def retire(self, arn: str) -> None:
         """Drop the environments of a function that is gone."""

@@ -28,10 +28,23 @@ PAGE = 50
 """Items of a list's page where the caller gives no MaxItems; Lambda gives no more than this either."""
 
 
+@dataclass(slots=True)
+class Effects:
+    """What must happen outside the database once a call is committed.
+
+    `retired`: ARNs whose environments must go. `reserved`: ARNs, and their reserved concurrency from now on (None:
+    none). `provisioned`: what is to be provisioned may have changed. `sources`: event source mappings have.
+    """
+
+    retired: list[str] = field(default_factory=list)
+    reserved: dict[str, int | None] = field(default_factory=dict)
+    provisioned: bool = False
+    sources: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One control-plane call. Once it is committed, environments of the ARNs in `retired` must go, and the functions
-    in `reserved` have that much reserved concurrency (None: none)."""
+    """One control-plane call."""
 
     db: sqlite3.Connection
     store: Store
@@ -39,8 +52,7 @@ class Call:
     port: int
     fetch_s3: Callable[[str, str, str | None], bytes]
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
-    retired: list[str] = field(default_factory=list)
-    reserved: dict[str, int | None] = field(default_factory=dict)
+    effects: Effects = field(default_factory=Effects)
 
     def stamp(self) -> str:
         """Now, as LastModified and CreatedDate are written."""

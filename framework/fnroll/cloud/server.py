@@ -24,6 +24,7 @@ from fnroll.cloud.layers import referenced
 from fnroll.cloud.logs import LogBuffer
 from fnroll.cloud.metrics import Meter
 from fnroll.cloud.others import Others
+from fnroll.cloud.provisioner import Provisioner
 from fnroll.cloud.settings import reserved
 from fnroll.cloud.state import Endpoint, State, read_endpoint, remove
 from fnroll.cloud.store import Store
@@ -102,10 +103,13 @@ async def serve(
         invocations = Invocations(state.read, store, engine, endpoint.port, network=network, meter=watch.meter)
         for arn, concurrency in reserved(state.read):
             invocations.reserve(arn, concurrency)
+        provisioner = Provisioner(state.read, control, invocations)
+        provisioner.look()
+        stack.push_async_callback(provisioner.close)
         events = EventQueue(state.read, control, invocations, time)
         events.start()
         stack.push_async_callback(events.close)
-        gate = Gate(endpoint, state, store, control, invocations, events, moto)
+        gate = Gate(endpoint, state, store, control, invocations, events, moto, provisioner)
         stack.push_async_callback(gate.close)
         server = HttpServer(gate.handle, max_body=MAX_BODY, too_large=gate.handle_too_large)
         await server.start(listener)

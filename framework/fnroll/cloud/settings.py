@@ -85,7 +85,7 @@ def _writer(setting: Setting) -> Callable[[Call, Given], Result]:
         value = {key: given[key] for key in setting.members if given.get(key) is not None}
         if setting is CONCURRENCY:
             _check_concurrency(call, function, value["ReservedConcurrentExecutions"])
-            call.reserved[function.arn] = value["ReservedConcurrentExecutions"]
+            call.effects.reserved[function.arn] = value["ReservedConcurrentExecutions"]
         if setting.stamped:
             value["LastModified"] = call.now.timestamp()
         call.db.execute(
@@ -103,7 +103,7 @@ def _remover(setting: Setting) -> Callable[[Call, Given], Result]:
         if setting.none is None and _find(call.db, setting, ref, function) is None:
             raise _not_set(ref)
         if setting is CONCURRENCY:
-            call.reserved[function.arn] = None
+            call.effects.reserved[function.arn] = None
         call.db.execute(
             "DELETE FROM setting WHERE function_id = ? AND qualifier = ? AND noun = ?",
             (function.id, ref.qualifier or "", setting.noun),
@@ -113,9 +113,19 @@ def _remover(setting: Setting) -> Callable[[Call, Given], Result]:
     return delete
 
 
+def concurrency_of(db: sqlite3.Connection, function: FunctionRow) -> dict[str, Any] | None:
+    """`ReservedConcurrentExecutions` of a function, if it has any."""
+    return _find(db, CONCURRENCY, FunctionRef(function.region, function.name, None), function)
+
+
+def unreserved(db: sqlite3.Connection, region: str, but: str | None = None) -> int:
+    """What of the account's concurrency no function has reserved; `but`: the ARN of one that does not count."""
+    taken = (count for arn, count in reserved(db) if arn.split(":")[3] == region and arn != but)
+    return ACCOUNT_CONCURRENCY - sum(taken)
+
+
 def _check_concurrency(call: Call, function: FunctionRow, wanted: int) -> None:
-    others = sum(count for arn, count in reserved(call.db) if arn != function.arn)
-    if ACCOUNT_CONCURRENCY - others - wanted < UNRESERVED_LEAST:
+    if unreserved(call.db, function.region, function.arn) - wanted < UNRESERVED_LEAST:
         raise invalid(
             "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution "
             f"below its minimum value of [{UNRESERVED_LEAST}]."

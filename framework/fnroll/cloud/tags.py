@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from fnroll.cloud import settings
 from fnroll.cloud.faults import Fault, invalid, not_built, not_found
 from fnroll.cloud.names import parse_function
 from fnroll.cloud.records import Call, FunctionRow, Given, Result, find_function
@@ -44,8 +45,8 @@ def get_account_settings(call: Call, given: Given) -> Result:
             "TotalCodeSize": 80_530_636_800,
             "CodeSizeUnzipped": MAX_UNZIPPED,
             "CodeSizeZipped": MAX_ZIPPED,
-            "ConcurrentExecutions": 1000,
-            "UnreservedConcurrentExecutions": 1000,
+            "ConcurrentExecutions": settings.ACCOUNT_CONCURRENCY,
+            "UnreservedConcurrentExecutions": settings.unreserved(call.db, call.region),
         },
         "AccountUsage": {"TotalCodeSize": sum(sizes), "FunctionCount": count},
     }
