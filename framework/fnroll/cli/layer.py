@@ -18,6 +18,7 @@ def runtime() -> None:
     """
 
 
+runtime.add_command(runtime_test.new)
 runtime.add_command(runtime_test.test)
 
 

@@ -1,4 +1,4 @@
-"""`fn runtime test`: whether a runtime keeps Lambda's contract."""
+"""`fn runtime test` and `fn runtime new`: whether a runtime keeps Lambda's contract, and what one starts from."""
 
 from __future__ import annotations
 
@@ -101,3 +101,24 @@ def _line(verdict: Verdict) -> str:
     mark, color = _MARKS[verdict.outcome]
     detail = f": {verdict.detail}" if verdict.detail else ""
     return f"{click.style(f'{mark:8}', fg=color)} {verdict.case.name} ({verdict.case.proves}){detail}"
+
+
+@click.command()
+@click.argument("name", metavar="NAME")
+@click.option("--command", metavar="PROGRAM", help="The interpreter, as the machine has it.  [default: NAME]")
+@click.option("--extension", metavar=".EXT", help="What handler files end in.  [default: .NAME]")
+@click.pass_obj
+def new(app: App, name: str, command: str | None, extension: str | None) -> None:
+    """Start a runtime of your own.
+
+    Writes runtimes/NAME with a manifest, a bootstrap, a loop to be filled in, and the handlers that fn runtime test
+    holds it to.
+
+    \b
+    fn runtime new tcl --command tclsh --extension .tcl
+    """
+    from fnroll.layers import write_runtime
+
+    for path in write_runtime(name, command or name, extension or f".{name}", app.directory):
+        app.say(f"wrote {path.relative_to(app.directory) if path.is_relative_to(app.directory) else path}")
+    app.say(f"next: fill in the loop, then fn runtime test {name}")

@@ -2,14 +2,14 @@
 
 manifest.py   which runtimes there are, and what each says of itself
 build.py      `runtime:NAME` or `./DIR` to a `LayerPackage`
-scaffold.py   what `fn init` writes
+scaffold.py   what `fn init` and `fn runtime new` write
 project.py    definition + package + layers, for everything that runs or ships a function
 """
 
 from fnroll.layers.build import LayerPackage, build
 from fnroll.layers.manifest import Runtime, find_runtime, handler_file, list_runtimes
 from fnroll.layers.project import Parts, assemble
-from fnroll.layers.scaffold import list_templates, write_template
+from fnroll.layers.scaffold import list_templates, write_runtime, write_template
 
 __all__ = [
     "LayerPackage",
@@ -21,5 +21,6 @@ __all__ = [
     "handler_file",
     "list_runtimes",
     "list_templates",
+    "write_runtime",
     "write_template",
 ]

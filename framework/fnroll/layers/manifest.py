@@ -18,7 +18,7 @@ from fnroll import places
 from fnroll.errors import LayerError
 
 MANIFEST = "runtime.json"
-_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
+NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ def _is_inside(value: Any) -> bool:
 _SHAPE: Mapping[str, tuple[str, _Check, bool]] = {
     "name": (
         "the folder's name: lower-case letters, digits and -",
-        lambda v: _is_text(v) and bool(_NAME.fullmatch(v)),
+        lambda v: _is_text(v) and bool(NAME.fullmatch(v)),
         False,
     ),
     "version": ("a string", _is_text, False),
