@@ -54,17 +54,20 @@ class UsageError(FnError):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing wrong in a text file. `line` and `column` count from 1; `hint` is the nearest right thing."""
+    """One thing wrong in a text file. `line` and `column` count from 1; `hint` is the nearest right thing; `excerpt`
+    is the line of the file with a caret below, two lines of text."""
 
     message: str
     path: str
     line: int = 0
     column: int = 0
     hint: str | None = None
+    excerpt: str | None = None
 
     def __str__(self) -> str:
         place = f"{self.path}:{self.line}:{self.column}" if self.line else self.path
-        return f"{place}: {self.message}" + (f"\n  {self.hint}" if self.hint else "")
+        excerpt = f"\n{self.excerpt}" if self.excerpt else ""
+        return f"{place}: {self.message}{excerpt}" + (f"\n  {self.hint}" if self.hint else "")
 
 
 class DefinitionError(FnError):

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fnroll.cli.envfile import RESERVED, parse, read, variable
+from fnroll.cli.envfile import parse, read, variable
+from fnroll.definition.rules import RESERVED_VARIABLES
 from fnroll.errors import UsageError
 
 
@@ -59,7 +60,9 @@ def test_what_is_refused_and_where(text: str, message: str) -> None:
     assert str(caught.value) == message
 
 
-names = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,20}", fullmatch=True).filter(lambda name: name not in RESERVED)
+names = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,20}", fullmatch=True).filter(
+    lambda name: name not in RESERVED_VARIABLES
+)
 values = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"))
 
 

@@ -37,7 +37,7 @@ def about(directory: Path, *, full: bool = True, **members: Any) -> list[str]:
 
 
 CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
-    "another case": ({"memorysize": 128}, ['unknown key "memorysize" / did you mean "MemorySize"?']),
+    "another case": ({"memorysize": 128}, []),
     "misspelt, not missing too": (
         {"Handler": ..., "Handlr": "h.h"},
         ['unknown key "Handlr" / did you mean "Handler"?'],
@@ -83,7 +83,16 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"MemorySize": 128.0},
         ["MemorySize must be an integer, not a number / write 128"],
     ),
-    "null": ({"Timeout": None}, ["Timeout must be an integer, not null / leave the key out"]),
+    "null": ({"Timeout": None, "VpcConfig": {"SubnetIds": None}}, []),
+    "null in a map": (
+        {"Tags": {"a": None}},
+        ["Tags.a must be a string, not null / leave the key out"],
+    ),
+    "null of an unknown key": ({"Timeoot": None}, ['unknown key "Timeoot" / did you mean "Timeout"?']),
+    "one key in two spellings": (
+        {"memorysize": 128, "MemorySize": 256},
+        ['duplicate key "MemorySize" / "memorysize" means the same'],
+    ),
     "true is no number": ({"Timeout": True}, ["Timeout must be an integer, not true or false / None"]),
     "one instead of a list": (
         {"Architectures": "arm64"},
@@ -174,10 +183,16 @@ def test_a_file_that_is_far_too_large_is_refused(tmp_path: Path) -> None:
     ]
 
 
-def test_jsonnet_is_refused_by_name(tmp_path: Path) -> None:
-    (tmp_path / "function.jsonnet").write_text("{}")
-    with pytest.raises(DefinitionError, match=r"function.jsonnet: Jsonnet is not supported"):
-        definition.load(tmp_path, env={})
+def test_another_spelling_of_a_key_is_told_and_taken(tmp_path: Path) -> None:
+    (tmp_path / "function.json").write_text(json.dumps(GOOD | {"vpcconfig": {"subnetids": ["x"]}, "fn": {}}))
+    loaded = definition.load(tmp_path, env={}, full=False)
+    assert loaded.request["VpcConfig"] == {"SubnetIds": ["x"]}
+    assert [warning.message for warning in loaded.warnings] == [
+        'the key "vpcconfig" is spelt "VpcConfig"',
+        'the key "subnetids" is spelt "SubnetIds"',
+        'the key "fn" is spelt "Fn"',
+    ]
+    assert loaded.where("/VpcConfig/SubnetIds/0").endswith(":1:160")
 
 
 def test_a_named_file_that_is_not_there(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ LEVELS = {"ApplicationLogLevel": "INFO", "SystemLogLevel": "INFO"}
 JSON_LOG = {"LogFormat": "JSON", "LogGroup": "/aws/lambda/hello", **LEVELS}
 ONE = {"Environment": {"Variables": {"AB": "1"}}}
 IMAGE = {"ImageConfigResponse": {"ImageConfig": {"Command": ["a"]}}}
+OF_IMAGE = {"PackageType": "Image", "Code": {"ImageUri": "x"}, "Runtime": None, "Handler": None}
 
 
 def wanted(tmp_path: Path, **members: Any) -> deploy.Desired:
@@ -28,7 +29,8 @@ def wanted(tmp_path: Path, **members: Any) -> deploy.Desired:
 
 def answered(desired: deploy.Desired, **changes: Any) -> dict[str, Any]:
     """What AWS has of a function with nothing special, and then what is special."""
-    plain = {key: desired.configuration[key] for key in ("Role", "Runtime", "Handler", "MemorySize", "Timeout")}
+    keys = ("Role", "Runtime", "Handler", "MemorySize", "Timeout")
+    plain = {key: desired.configuration[key] for key in keys if key in desired.configuration}
     return {**plain, "Description": "", **changes}
 
 
@@ -58,12 +60,8 @@ def answered(desired: deploy.Desired, **changes: Any) -> dict[str, Any]:
             ["LoggingConfig"],
         ),
         ({}, {"LoggingConfig": JSON_LOG}, ["LoggingConfig"]),
-        ({"ImageConfig": {"Command": ["a"]}}, IMAGE, []),
-        (
-            {"ImageConfig": {"Command": ["b"]}},
-            IMAGE,
-            ["ImageConfig"],
-        ),
+        (OF_IMAGE | {"ImageConfig": {"Command": ["a"]}}, IMAGE, []),
+        (OF_IMAGE | {"ImageConfig": {"Command": ["b"]}}, IMAGE, ["ImageConfig"]),
         ({}, IMAGE, ["ImageConfig"]),
         ({}, {"ImageConfigResponse": {"ImageConfig": {}}}, []),
         ({}, {"SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"}}, []),

@@ -42,6 +42,11 @@ FIELDS: dict[str, tuple[Any, Any]] = {
     ),
 }
 
+NEEDED: dict[str, dict[str, Any]] = {
+    "FileSystemConfigs": {"VpcConfig": {"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}},
+}
+"""What a field cannot be without."""
+
 REQUIRED = {"Handler", "Role", "Runtime"}
 """They cannot be taken out of the file of a zip function."""
 
@@ -83,6 +88,7 @@ def test_the_table_has_every_member_of_the_model() -> None:
 def test_deployed_changed_and_removed(field: str, session: Session, tmp_path: Path) -> None:
     project = Project(tmp_path, "arn:aws:iam::000000000000:role/fn")
     project.definition["FunctionName"] = f"field-{field}"
+    project.definition |= NEEDED.get(field, {})
     before = dict(project.definition)
     for value in FIELDS[field]:
         project.definition[field] = value

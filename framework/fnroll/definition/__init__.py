@@ -4,6 +4,7 @@ Importing this room loads neither botocore nor jsonschema: what needs them does 
 """
 
 from fnroll.definition.load import Rendered, find, load, render
+from fnroll.definition.lookups import Book, World
 from fnroll.definition.model import CUSTOM_RUNTIME, RUNTIME_LAYER, Definition
 from fnroll.definition.positions import Places
 from fnroll.definition.schema import schema
@@ -12,10 +13,12 @@ from fnroll.definition.service import Operation, operations, service_model, shap
 __all__ = [
     "CUSTOM_RUNTIME",
     "RUNTIME_LAYER",
+    "Book",
     "Definition",
     "Operation",
     "Places",
     "Rendered",
+    "World",
     "find",
     "load",
     "operations",

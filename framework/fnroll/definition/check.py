@@ -118,8 +118,8 @@ def _mend(value: Any, wanted: str) -> str | None:
         return "put it in quotes"
     if wanted == "integer" and kind == "number" and value == int(value):
         return f"write {int(value)}"
-    if kind == "string" and _reads_as(value, wanted):
-        return "remove the quotes"
+    if kind == "string" and wanted in ("integer", "number", "boolean"):
+        return "remove the quotes" if _reads_as(value, wanted) else f"write {_WORDS[wanted]} without quotes"
     return "put it in [ ]" if wanted == "array" and kind != "object" else None
 
 
@@ -184,11 +184,20 @@ Told = tuple[str, str | None]
 
 
 def _enum(name: str, value: Any, known: Any, schema: Any, key: bool) -> Told:
-    hint = _meant(nearest(value, known) if isinstance(value, str) else None, known)
+    hint = _meant(nearest(value, known), known) if isinstance(value, str) else _around(value, known)
     if name == "Runtime":
         newer = "a newer botocore may know it: pip install --upgrade botocore"
         hint = f"{hint} (or {newer})" if hint else newer
     return f"{quoted(value)} is no known {name}", hint
+
+
+def _around(value: Any, known: Any) -> str | None:
+    """The numbers next to one that is not among them."""
+    numbers = sorted(item for item in known if isinstance(item, int) and item != value)
+    if not isinstance(value, int | float) or not numbers:
+        return None
+    near = [item for item in numbers if item < value][-1:] + [item for item in numbers if item > value][:1]
+    return f"write {' or '.join(map(str, near))}"
 
 
 def _unmatched(name: str, value: Any, pattern: Any, schema: Any, key: bool) -> Told:
@@ -198,12 +207,13 @@ def _unmatched(name: str, value: Any, pattern: Any, schema: Any, key: bool) -> T
 
 def _bound(most: bool, unit: str) -> Any:
     def told(name: str, value: Any, limit: Any, schema: Any, key: bool) -> Told:
-        size = f"has {len(value)} {unit}" if unit else f"is {value}"
+        size = f"has {len(value)} {unit if len(value) != 1 else _ONE[unit]}" if unit else f"is {value}"
         return f"{name} {size}; the {'most' if most else 'least'} is {limit}", None
 
     return told
 
 
+_ONE = {"characters": "character", "entries": "entry", "members": "member"}
 _TEXTS: Mapping[str, Any] = {
     "enum": _enum,
     "pattern": _unmatched,

@@ -1,9 +1,9 @@
 """A strict JSON reader that knows where everything stands, and says in plain words what is wrong.
 
 The standard library's reader keeps the last of duplicate keys in silence and gives no places; ours costs little at a
-definition's size. It reads RFC 8259 and nothing more: comments, trailing commas, single quotes and text after the value
-are errors named as such. Nesting is bounded. Duplicate keys are all reported; at a syntax error reading ends. Whatever
-the text, nothing but DefinitionError is raised.
+definition's size. It reads RFC 8259, and comments and trailing commas, which are reported as what they are: other tools
+refuse them. Single quotes and text after the value are errors named as such. Nesting is bounded. Duplicate keys are all
+reported; at a syntax error reading ends. Whatever the text, nothing but DefinitionError is raised.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ MAX_DEPTH = 64
 
 _MAX_DIGITS = 400
 _BLANK = re.compile(r"[ \t\r\n]*")
+_COMMENT = re.compile(r"//[^\n]*|#[^\n]*|/\*.*?\*/", re.DOTALL)
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?P<float>(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)")
 _PLAIN = re.compile(r'[^"\\\x00-\x1f]*')
 _HEX = re.compile(r"[0-9a-fA-F]{4}")
@@ -29,8 +30,8 @@ _LITERALS = {"true": True, "false": False, "null": None}
 _LOOKALIKES = {"True": "true", "False": "false", "None": "null", "nil": "null", "undefined": "null"}
 
 
-def read(text: str, source: SourceMap) -> tuple[Any, Places]:
-    """The value of a JSON text and the places of its members. Raises DefinitionError with every finding.
+def read(text: str, source: SourceMap) -> tuple[Any, Places, tuple[Finding, ...]]:
+    """The value of a JSON text, the places of its members, and warnings. Raises DefinitionError with every finding.
 
     `source` maps offsets of `text` to the file that it was rendered from (SourceMap(path, text) if it was not).
     """
@@ -42,7 +43,8 @@ def read(text: str, source: SourceMap) -> tuple[Any, Places]:
         raise DefinitionError(*reader.findings) from None
     if reader.findings:
         raise DefinitionError(*reader.findings)
-    return value, Places(source, reader.spans)
+    warnings = [reader.finding(message, hint, at) for message, hint, at in reader.extensions.values()]
+    return value, Places(source, reader.spans), tuple(warnings)
 
 
 class _Stop(Exception):
@@ -62,6 +64,7 @@ class _Reader:
         self.at = 0
         self.spans: dict[str, Span] = {}
         self.findings: list[Finding] = []
+        self.extensions: dict[str, tuple[str, str | None, int]] = {}
 
     def document(self) -> Any:
         if self.text.startswith("\ufeff"):
@@ -139,8 +142,8 @@ class _Reader:
             comma = self.at
             self.at += 1
             self.blank()
-            if self.peek() in ("}", "]"):
-                raise self.stop(f"trailing comma: JSON allows none before {self.peek()!r}", "remove it", at=comma)
+            if self.peek() == closing:
+                self.extension("a trailing comma", f"before {closing!r}", comma)
         elif char != closing:
             raise self.unexpected(f"expected ',' or {closing!r} {after}", opened)
 
@@ -215,12 +218,21 @@ class _Reader:
         return self.text[self.at : self.at + 1]
 
     def blank(self) -> None:
-        match = _BLANK.match(self.text, self.at)
-        self.at = match.end() if match else self.at
-        if self.text.startswith(("//", "/*", "#"), self.at):
-            raise self.stop(
-                "comments are not allowed in JSON", "remove it; template comments, {{/* ... */}}, are allowed"
-            )
+        while True:
+            match = _BLANK.match(self.text, self.at)
+            self.at = match.end() if match else self.at
+            if not self.text.startswith(("//", "/*", "#"), self.at):
+                return
+            comment = _COMMENT.match(self.text, self.at)
+            if comment is None:
+                raise self.stop("this comment is never closed", "write */ behind it")
+            self.extension("a comment", None, self.at)
+            self.at = comment.end()
+
+    def extension(self, what: str, where: str | None, at: int) -> None:
+        """Something that is read though it is no JSON; told once."""
+        message = f"{what}{f' {where}' if where else ''} is no JSON: fn reads it, other tools may not"
+        self.extensions.setdefault(what, (message, None, at))
 
     def unexpected(self, expected: str, opened: int | None = None) -> _Stop:
         """What was expected, and what stands there instead."""
@@ -236,11 +248,13 @@ class _Reader:
         return self.stop(f"{expected}, not {char!r}")
 
     def stop(self, message: str, hint: str | None = None, *, at: int | None = None) -> _Stop:
-        return _Stop(self.finding(message, hint, self.at if at is None else at))
+        at = self.at if at is None else at
+        if hint is None and self.source.inserted_before(at):
+            hint = "what the template put in may need | json_escape"
+        return _Stop(self.finding(message, hint, at))
 
     def finding(self, message: str, hint: str | None, at: int) -> Finding:
-        line, column = self.source.rendered(at)
-        return Finding(message, self.source.path, line, column, hint)
+        return self.source.at(*self.source.rendered(at), message, hint)
 
 
 def _quoted(text: str) -> str:

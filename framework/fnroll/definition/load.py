@@ -1,8 +1,8 @@
 """Find, render, read and check a definition: the pipeline of this room, and its only I/O.
 
 find      which file it is
-render    text -> template -> JSON value with places
-load      all of that, checked, as a frozen `Definition`
+render    text -> (Jsonnet ->) template -> JSON value with places
+load      all of that, keys spelt, checked, as a frozen `Definition`
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fnroll.definition import check, jsontext, template
+from fnroll.definition import check, functions, jsonnet, jsontext, keys, template
+from fnroll.definition.lookups import Book
 from fnroll.definition.model import CUSTOM_RUNTIME, RUNTIME_LAYER, Definition
 from fnroll.definition.positions import Places, SourceMap
 from fnroll.definition.schema import shared
@@ -22,6 +23,7 @@ from fnroll.errors import DefinitionError, Finding
 NAMES = ("function.json", "function.jsonnet")
 """The files looked for, in lambroll's order."""
 
+JSONNET = ".jsonnet"
 MAX_BYTES = 1024 * 1024
 """A definition is a few KiB; what is larger is some other file."""
 
@@ -50,13 +52,26 @@ def find(directory: Path, path: Path | None = None) -> Path:
     )
 
 
-def render(path: Path, env: Mapping[str, str]) -> Rendered:
-    """Read and render one file. Raises DefinitionError: unreadable, a template or a JSON text that is wrong."""
+def render(path: Path, env: Mapping[str, str], book: Book | None = None, directory: Path | None = None) -> Rendered:
+    """Read and render one file. `directory`: where paths in template functions start; the file's if not given.
+
+    Raises DefinitionError: a file, template, Jsonnet program or JSON text that is wrong, or a lookup that failed.
+    """
+    book, root = book or Book(), directory or path.parent
     shown = _shown(path)
-    if path.suffix == ".jsonnet":
-        raise DefinitionError(
-            Finding("Jsonnet is not supported by this version", shown, hint="write the definition as function.json")
-        )
+    source = _read(path, shown)
+    if path.suffix != JSONNET:
+        text, places, warnings = _filled(source, shown, functions.functions(env, book, root), book)
+        value, found, more = jsontext.read(text, places)
+        return Rendered(text, value, found, (*warnings, *more))
+    evaluated, said = jsonnet.evaluate(source, shown, functions.natives(env, book, root), book)
+    # What a template or the JSON reader has to say is about the evaluated text, which nobody wrote.
+    text, places, warnings = _filled(evaluated, f"{shown} (as evaluated)", functions.functions(env, book, root), book)
+    value, _, _ = jsontext.read(text, places)
+    return Rendered(text, value, jsonnet.places(source, shown, value), (*said, *warnings))
+
+
+def _read(path: Path, shown: str) -> str:
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
@@ -65,32 +80,52 @@ def render(path: Path, env: Mapping[str, str]) -> Rendered:
     if len(raw) > MAX_BYTES:
         raise DefinitionError(Finding(f"is larger than {MAX_BYTES} bytes: this is no definition", shown))
     try:
-        source = raw.decode()
+        return raw.decode()
     except UnicodeDecodeError as error:
         before = raw[: error.start].decode()
         line, column = SourceMap(shown, before).position(len(before))
         message = f"byte 0x{raw[error.start]:02x} is not UTF-8"
         raise DefinitionError(Finding(message, shown, line, column, "save the file as UTF-8")) from None
-    text, places, warnings = template.render(source, shown, template.functions(env))
-    value, found = jsontext.read(text, places)
-    return Rendered(text, value, found, warnings)
 
 
-def load(directory: Path, path: Path | None = None, *, env: Mapping[str, str], full: bool = True) -> Definition:
+def _filled(
+    source: str, shown: str, table: Mapping[str, template.Function], book: Book
+) -> tuple[str, SourceMap, tuple[Finding, ...]]:
+    """A template rendered, as often as it takes until nothing is waited for. What is wrong in it is told before
+    anything is asked of the network."""
+    while True:
+        done = template.render(source, shown, table)
+        if done.errors:
+            raise DefinitionError(*done.errors)
+        if done.complete:
+            return done.text, done.places, done.warnings
+        book.fetch()
+
+
+def load(
+    directory: Path,
+    path: Path | None = None,
+    *,
+    env: Mapping[str, str],
+    book: Book | None = None,
+    full: bool = True,
+) -> Definition:
     """Find, render and check the definition of the project in `directory`.
 
-    `full` checks values too (jsonschema); else keys and JSON types alone. Raises DefinitionError with every finding.
+    `book` answers lookups. `full` checks values too (jsonschema); else keys and JSON types alone. Raises
+    DefinitionError with every finding.
     """
     file = find(directory, path)
-    rendered = render(file, env)
-    findings = check.findings(rendered.value, rendered.places, shared(), full=full)
+    rendered = render(file, env, book, directory)
+    value, places, respelt = keys.spelt(rendered.value, rendered.places, shared())
+    findings = check.findings(value, places, shared(), full=full)
     if findings:
         raise DefinitionError(*findings)
-    request = {key: value for key, value in rendered.value.items() if key not in ("Fn", "$schema")}
+    request = {key: member for key, member in value.items() if key not in ("Fn", "$schema")}
     if any(layer.startswith(RUNTIME_LAYER) for layer in request.get("Layers", ())):
         request.setdefault("Runtime", CUSTOM_RUNTIME)
-    warnings = (*rendered.warnings, *_unread(directory, rendered.value))
-    return Definition(file, directory, request, rendered.value.get("Fn", {}), rendered.places, warnings)
+    warnings = (*rendered.warnings, *respelt, *_unread(directory, value))
+    return Definition(file, directory, request, value.get("Fn", {}), places, warnings)
 
 
 def _unread(directory: Path, value: Mapping[str, Any]) -> tuple[Finding, ...]:

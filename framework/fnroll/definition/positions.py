@@ -14,6 +14,9 @@ from typing import NamedTuple
 
 from fnroll.errors import Finding
 
+_WINDOW = 96
+"""Characters of a line that an excerpt shows."""
+
 
 class Segment(NamedTuple):
     """What stands at `rendered` (an offset) and after it comes from `source`; `copied`: character by character."""
@@ -45,6 +48,37 @@ class SourceMap:
         index = bisect_right(self.segments, offset, key=lambda segment: segment.rendered) - 1
         segment = self.segments[index]
         return self.position(segment.source + (offset - segment.rendered if segment.copied else 0))
+
+    def inserted_before(self, offset: int) -> bool:
+        """Whether what stands before an offset of the rendered text, in its line of the source, came from an action."""
+        index = bisect_right(self.segments, offset, key=lambda segment: segment.rendered) - 1
+        line = self.rendered(offset)[0]
+        return any(
+            not segment.copied and self.position(segment.source)[0] == line
+            for segment in self.segments[max(0, index - 3) : index + 1]
+        )
+
+    def finding(self, offset: int, message: str, hint: str | None = None) -> Finding:
+        """A finding at an offset of the source."""
+        return self.at(*self.position(offset), message, hint)
+
+    def at(self, line: int, column: int, message: str, hint: str | None = None) -> Finding:
+        """A finding at a line and column of the source, with what stands there."""
+        return Finding(message, self.path, line, column, hint, self.excerpt(line, column))
+
+    def excerpt(self, line: int, column: int) -> str | None:
+        """The line and a caret below its column; of a long line the part around it. None if it tells nothing."""
+        starts = self._lines
+        end = starts[line] - 1 if line < len(starts) else len(self.source)
+        text = "".join(char if char.isprintable() else " " for char in self.source[starts[line - 1] : end])
+        first = max(0, min(column - 1 - _WINDOW // 2, len(text) - _WINDOW))
+        part = text[first : first + _WINDOW]
+        before, after = "…" if first else "", "…" if first + _WINDOW < len(text) else ""
+        if not any(map(str.isalnum, part)):
+            return None
+        number = f"{line:5} | "
+        gutter = " " * (len(number) - 2) + "| "
+        return f"{number}{before}{part}{after}".rstrip() + f"\n{gutter}{' ' * (column - 1 - first + len(before))}^"
 
 
 class Span(NamedTuple):
@@ -81,7 +115,7 @@ class Places:
     def finding(self, pointer: str, message: str, hint: str | None = None, *, key: bool = False) -> Finding:
         """A finding at a value, or at its key."""
         line, column = self.key(pointer) if key else self.value(pointer)
-        return Finding(message, self.path, line, column, hint)
+        return self.map.at(line, column, message, hint)
 
     def _span(self, pointer: str) -> Span:
         while pointer and pointer not in self.spans:
