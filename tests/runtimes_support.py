@@ -19,6 +19,8 @@ from io import BufferedReader
 from pathlib import Path
 from types import TracebackType
 
+import pytest
+
 from fnroll import places
 from fnroll.emulator import managed
 from fnroll.layers import list_runtimes
@@ -33,11 +35,23 @@ MANAGED = {"python": "python3.13", "node": "nodejs22.x"}
 def runtime_names() -> list[str]:
     """Every runtime that comes with fn and has handlers to be tested with."""
     root = places.share_dir("runtimes")
-    return sorted(path.name for path in root.iterdir() if (path / "conformance").is_dir())
+    return sorted(path.name for path in root.iterdir() if (path / "conformance").is_dir() and path.name != "native")
+
+
+def compiled(source: Path, bootstrap: Path) -> None:
+    """Build a C program on the native template's header, static. Skips the test where that cannot be."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("no C compiler (cc)")
+    options = ["-O1", "-Wall", "-Wextra", "-Werror", "-static", "-I", str(places.share_dir("templates") / "native")]
+    done = subprocess.run([compiler, *options, "-o", bootstrap, source], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def missing_for(name: str) -> str | None:
     """Why this machine cannot run a runtime that is shipped, if it cannot."""
+    if name == "native":
+        return None if shutil.which("cc") and shutil.which("make") else "no C compiler (cc), or no make"
     if name in MANAGED:
         found = managed.find(MANAGED[name])
         return None if found is not None and found.interpreter is not None else f"no {name} on this machine"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -32,6 +33,8 @@ def test_a_template_answers_as_it_stands(name: str, fn: Fn, tmp_path: Path, clou
         pytest.skip(reason)
     fn("init", "--runtime", name, "greeter")
     project = tmp_path / "greeter"
+    if (project / "Makefile").exists():
+        subprocess.run(["make"], cwd=project, check=True, capture_output=True)
     ran = fn("run", "--event", "event.json", "-e", "{}", cwd=project)
     first, second = map(json.loads, ran.stdout.splitlines())
     assert first["message"] == second["message"] == "Hello, world"

@@ -14,12 +14,13 @@ from fnroll.errors import FnError, LayerError, UsageError
 from fnroll.layers import build, list_runtimes, list_templates, write_template
 from runtimes_support import Event, run_bootstrap
 
-MANAGED = {"python": "python3.13", "node": "nodejs22.x"}
-"""Templates for runtimes of AWS's, which need no layer."""
+MANAGED = {"python": "python3.13", "node": "nodejs22.x", "native": "provided.al2023"}
+"""Templates that need no layer."""
 
 
 def test_every_runtime_has_a_template(tmp_path: Path) -> None:
-    assert set(list_templates()) == {runtime.name for runtime in list_runtimes(tmp_path)} | set(MANAGED)
+    runtimes = {runtime.name for runtime in list_runtimes(tmp_path)}
+    assert set(list_templates()) == runtimes | set(MANAGED)
 
 
 @pytest.mark.parametrize("template", list_templates())

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from fnroll import places
 from fnroll.conformance import CASES, Case, Subject, prepare
 from fnroll.conformance.api import Event, Posted
 from fnroll.conformance.judgements import ERROR_TYPE, Ran
@@ -17,7 +19,7 @@ from fnroll.conformance.suite import perform
 from fnroll.errors import LayerError
 from fnroll.sandbox import open_host
 from fnroll.sandbox.api import SandboxHost
-from runtimes_support import missing_for, runtime_names
+from runtimes_support import compiled, missing_for, runtime_names
 
 BY_NAME = {case.name: case for case in CASES}
 
@@ -65,6 +67,26 @@ def test_every_runtime_keeps_the_contract(name: str, case: Case, bench: Bench) -
     if case.name in subject.without:
         pytest.skip(subject.without[case.name])
     case.judge(bench.runner.run(bench.perform(subject, case)))
+
+
+@pytest.fixture(scope="module")
+def native(tmp_path_factory: pytest.TempPathFactory) -> Subject:
+    """The native template's header under a handler of the suite's verbs."""
+    home = tmp_path_factory.mktemp("native")
+    package, scratch = home / "package", home / "scratch"
+    package.mkdir()
+    scratch.mkdir()
+    source = places.share_dir("runtimes") / "native" / "conformance"
+    compiled(source / "handler.c", package / "bootstrap")
+    shutil.copy(source / "suite.json", package)
+    return prepare("./package", home, scratch)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_program_of_its_own_keeps_the_contract(case: Case, native: Subject, bench: Bench) -> None:
+    if case.name in native.without:
+        pytest.skip(native.without[case.name])
+    case.judge(bench.runner.run(bench.perform(native, case)))
 
 
 def posted(path: str, body: bytes = b"1", **changes: object) -> Posted:

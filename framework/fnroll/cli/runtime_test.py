@@ -48,7 +48,8 @@ def test(app: App, name: str, names: tuple[str, ...], sandbox: str, rootfs: str 
 
     NAME is a runtime of the project or one that comes with fn; DIR a runtime's folder, by default this one. Its layer
     is built, and each case runs in a sandbox of its own: events, errors, limits, connections, logs, streams. The
-    runtime's own folder conformance/ holds the handlers for it. Exit code 1 if a case fails.
+    runtime's own folder conformance/ holds the handlers for it. A directory with a bootstrap and no manifest is a
+    program of its own, tested as it is. Exit code 1 if a case fails.
 
     \b
     fn runtime test perl

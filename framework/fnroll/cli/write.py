@@ -27,7 +27,8 @@ def init(app: App, name: str, runtime: str) -> None:
     written = write_template(runtime, target.name, target)
     for path in written:
         app.say(f"wrote {path}")
-    app.say(f"next: cd {target} && fn run --event event.json")
+    built = "make && " if (target / "Makefile").exists() else ""
+    app.say(f"next: cd {target} && {built}fn run --event event.json")
 
 
 @click.command()

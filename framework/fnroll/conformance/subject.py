@@ -6,6 +6,9 @@ The handlers lie in the runtime's folder under `conformance/`, with an optional 
 
 `without` names cases that the language or its conventions rule out; the reason is shown. `handler`: else the manifest's
 example. `managed`: the runtime stands in for this one of AWS's and has no layer (its folder is /var/runtime).
+
+A program of its own (Go, Rust, C) is tested as the package that it is: a directory with `bootstrap` and no manifest,
+where suite.json may lie too. It has no handler files, and so goes without the cases about them.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ from fnroll.layers.manifest import MANIFEST
 FOLDER = "conformance"
 SUITE = "suite.json"
 _KEYS = {"without": dict, "handler": str, "managed": str}
+_NO_FILES = {case.name: "a program of its own has no handler files" for case in CASES if case.handler != "good"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,8 @@ def prepare(name: str, project: Path, scratch: Path) -> Subject:
             raise UsageError("there is no such directory", where=name)
     else:
         directory = _shipped_managed(name) or find_runtime(name, project).directory
+    if (directory / "bootstrap").is_file() and not any((directory / name).exists() for name in (MANIFEST, FOLDER)):
+        return _program(directory, scratch)
     handlers = directory / FOLDER
     if not handlers.is_dir():
         raise LayerError(
@@ -89,6 +95,13 @@ def prepare(name: str, project: Path, scratch: Path) -> Subject:
     handler = told.get("handler", layer.runtime.example)
     without = told.get("without", {})
     return Subject(directory.name, task, opt, layer.runtime.base, handler, without, layer.self_contained)
+
+
+def _program(directory: Path, scratch: Path) -> Subject:
+    task = scratch / "task"
+    shutil.copytree(directory, task)
+    without = _NO_FILES | _suite(directory / SUITE).get("without", {})
+    return Subject(directory.name, task, None, "provided.al2023", "bootstrap", without, True)
 
 
 def _shipped_managed(name: str) -> Path | None:
