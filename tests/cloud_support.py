@@ -53,6 +53,11 @@ class FakeEmulator:
     tier: str = "fake"
     missing: tuple[Missing, ...] = ()
     sink: LogSink | None = None
+    takes: float = 0.0
+    """Seconds of each invocation."""
+    running: int = 0
+    most: int = 0
+    """Invocations at a time: now, and at most."""
     provisioned: dict[tuple[str, str], int] = field(default_factory=dict)
     provisioning: Callable[[FunctionConfig, int], Awaitable[None]] = at_once
 
@@ -62,6 +67,15 @@ class FakeEmulator:
 
     async def invoke(self, config: FunctionConfig, invocation: Invocation) -> Outcome:
         self.seen.append((config, invocation))
+        self.running += 1
+        self.most = max(self.most, self.running)
+        try:
+            await asyncio.sleep(self.takes)
+            return self.answer(config, invocation)
+        finally:
+            self.running -= 1
+
+    def answer(self, config: FunctionConfig, invocation: Invocation) -> Outcome:
         self.log(config, invocation, f"START RequestId: {invocation.request_id} Version: {config.version}")
         report = Report(1.0, 1, config.memory_mb, 32, None, "success")
         log = f"START RequestId: {invocation.request_id}\n".encode() + b"x" * 5000

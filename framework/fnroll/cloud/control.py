@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from fnroll.cloud import aliases, functions, layers, policy, provisioned, settings, tags, urls, versions
+from fnroll.cloud import aliases, functions, layers, policy, provisioned, settings, sources, tags, urls, versions
 from fnroll.cloud.records import Call, Effects, Given, Result
+from fnroll.cloud.services import Services
 from fnroll.cloud.state import State
 from fnroll.cloud.store import Store
 
@@ -50,6 +51,11 @@ OPERATIONS: Mapping[str, Callable[[Call, Given], Result]] = {
     "UpdateFunctionCode": functions.update_function_code,
     "UpdateFunctionConfiguration": functions.update_function_configuration,
     "UpdateFunctionUrlConfig": urls.update_function_url_config,
+    "CreateEventSourceMapping": sources.create_event_source_mapping,
+    "DeleteEventSourceMapping": sources.delete_event_source_mapping,
+    "GetEventSourceMapping": sources.get_event_source_mapping,
+    "ListEventSourceMappings": sources.list_event_source_mappings,
+    "UpdateEventSourceMapping": sources.update_event_source_mapping,
     "DeleteProvisionedConcurrencyConfig": provisioned.delete_provisioned_concurrency_config,
     "GetProvisionedConcurrencyConfig": provisioned.get_provisioned_concurrency_config,
     "ListProvisionedConcurrencyConfigs": provisioned.list_provisioned_concurrency_configs,
@@ -61,12 +67,20 @@ Value = TypeVar("Value")
 
 
 class Control:
-    """Runs operations. `fetch_s3(bucket, key, version)` reads an object of the local S3; it may block."""
+    """Runs operations. `fetch_s3(bucket, key, version)` reads an object of the local S3; it may block, as calls of
+    `services` do."""
 
-    def __init__(self, state: State, store: Store, fetch_s3: Callable[[str, str, str | None], bytes]) -> None:
+    def __init__(
+        self,
+        state: State,
+        store: Store,
+        fetch_s3: Callable[[str, str, str | None], bytes],
+        services: Services | None = None,
+    ) -> None:
         self._state = state
         self._store = store
         self._fetch_s3 = fetch_s3
+        self._services = services
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="fn-control")
 
     async def run(self, work: Callable[[sqlite3.Connection], Value]) -> Value:
@@ -88,7 +102,7 @@ class Control:
         def whole() -> Result:
             given = parse()
             with self._state.transaction() as db:
-                call = Call(db, self._store, region, port, self._fetch_s3, effects=effects)
+                call = Call(db, self._store, region, port, self._fetch_s3, self._services, effects=effects)
                 return OPERATIONS[name](call, given)
 
         result = await asyncio.get_running_loop().run_in_executor(self._thread, whole)

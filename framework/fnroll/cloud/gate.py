@@ -28,6 +28,7 @@ from fnroll.cloud import policy, protocol, url_events
 from fnroll.cloud.control import OPERATIONS, Control
 from fnroll.cloud.events import EventQueue
 from fnroll.cloud.faults import Fault, not_built, throttled, too_large
+from fnroll.cloud.feeder import Feeder
 from fnroll.cloud.invoke import Invocations, new_trace_id
 from fnroll.cloud.invoke import Request as Event
 from fnroll.cloud.names import FunctionRef, parse_function
@@ -95,6 +96,7 @@ class Gate:
         events: EventQueue,
         others: Others,
         provisioner: Provisioner,
+        feeder: Feeder,
     ) -> None:
         self._endpoint = endpoint
         self._read = state.read
@@ -104,6 +106,7 @@ class Gate:
         self._events = events
         self._others = others
         self._provisioner = provisioner
+        self._feeder = feeder
         self._tasks: set[asyncio.Task[None]] = set()
 
     def handle(self, request: Request, reply: Reply) -> None:
@@ -169,7 +172,9 @@ class Gate:
         scope = scope_of(request)
         if self._is_lambda(request, scope):
             return await self._lambda(request, request_id, scope.region or "us-east-1")
-        return await self._others.answer(request, scope.service)
+        answer = await self._others.answer(request, scope.service)
+        self._feeder.news()
+        return answer
 
     def _is_lambda(self, request: Request, scope: Scope) -> bool:
         if scope.service is not None:
@@ -205,6 +210,8 @@ class Gate:
             self._invocations.reserve(arn, concurrency)
         if effects.provisioned:
             self._provisioner.look()
+        if effects.sources:
+            self._feeder.look()
         return protocol.answer(operation, result)
 
     async def _invoke(self, request: Request, request_id: str, region: str, given: Mapping[str, Any]) -> Answer:

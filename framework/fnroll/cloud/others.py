@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from html import escape
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote, unquote_to_bytes
 
 from fnroll.cloud.faults import Fault, invalid, not_built
@@ -35,6 +35,7 @@ _MESSAGE = re.compile(rb"<Message>([^<]*)</Message>")
 _MISSING = "this service needs moto, which is not installed: pip install 'fnroll[local]'"
 _log = logging.getLogger(__name__)
 
+Value = TypeVar("Value")
 Application = Callable[[dict[str, Any], Callable[..., object]], Iterable[bytes]]
 
 
@@ -78,14 +79,23 @@ class Others:
 
     async def answer(self, request: Request, service: str | None) -> Answer:
         """moto's answer; `service` as the SigV4 scope names it, for the words of a refusal."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._answer, request, service)
+        return await self.run(lambda: self.answer_now(request, service))
+
+    async def run(self, work: Callable[[], Value]) -> Value:
+        """`work` on one of moto's threads."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+
+    @property
+    def loaded(self) -> bool:
+        """Whether moto has been needed yet."""
+        return self._application is not None
 
     def fetch_s3(self, bucket: str, key: str, version: str | None) -> bytes:
         """An object of the local S3; blocks. Fault InvalidParameterValue with S3's own words, 501 without moto."""
         target = f"/{bucket}/{quote(key)}" + (f"?versionId={quote(version)}" if version else "")
         scope = "AWS4-HMAC-SHA256 Credential=local/20250101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0"
         request = Request("GET", target, [("host", "localhost"), ("authorization", scope)], b"")
-        answer = self._answer(request, "s3")
+        answer = self.answer_now(request, "s3")
         if answer.status == 501:
             raise not_built(f"Code from S3 without moto ({_MISSING})")
         if answer.status != 200:
@@ -105,7 +115,8 @@ class Others:
 
             BackendDict.reset()
 
-    def _answer(self, request: Request, service: str | None) -> Answer:
+    def answer_now(self, request: Request, service: str | None) -> Answer:
+        """As `answer`; blocks."""
         try:
             with self._lock:
                 if self._application is None:

@@ -18,6 +18,7 @@ from uuid import uuid4
 
 from fnroll.cloud.faults import Fault, invalid, not_built, not_found
 from fnroll.cloud.names import LATEST, FunctionRef, function_arn, is_version, parse_function
+from fnroll.cloud.services import Services
 from fnroll.cloud.store import Store, Stored
 
 Given = Mapping[str, Any]
@@ -51,6 +52,7 @@ class Call:
     region: str
     port: int
     fetch_s3: Callable[[str, str, str | None], bytes]
+    services: Services | None = None
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     effects: Effects = field(default_factory=Effects)
 

@@ -18,6 +18,7 @@ from typing import Protocol
 from fnroll.cloud.clock import Clock, SystemClock
 from fnroll.cloud.control import Control
 from fnroll.cloud.events import EventQueue
+from fnroll.cloud.feeder import Feeder
 from fnroll.cloud.gate import MAX_BODY, Gate
 from fnroll.cloud.invoke import Invocations, Invoker
 from fnroll.cloud.layers import referenced
@@ -25,6 +26,8 @@ from fnroll.cloud.logs import LogBuffer
 from fnroll.cloud.metrics import Meter
 from fnroll.cloud.others import Others
 from fnroll.cloud.provisioner import Provisioner
+from fnroll.cloud.queue_source import QueueFeeder
+from fnroll.cloud.services import Services
 from fnroll.cloud.settings import reserved
 from fnroll.cloud.state import Endpoint, State, read_endpoint, remove
 from fnroll.cloud.store import Store
@@ -98,7 +101,8 @@ async def serve(
         moto = others or Others()
         moto.watch = watch
         stack.callback(moto.close)
-        control = Control(state, store, moto.fetch_s3)
+        services = Services(moto)
+        control = Control(state, store, moto.fetch_s3, services)
         stack.callback(control.close)
         invocations = Invocations(state.read, store, engine, endpoint.port, network=network, meter=watch.meter)
         for arn, concurrency in reserved(state.read):
@@ -109,7 +113,10 @@ async def serve(
         events = EventQueue(state.read, control, invocations, time)
         events.start()
         stack.push_async_callback(events.close)
-        gate = Gate(endpoint, state, store, control, invocations, events, moto, provisioner)
+        feeder = Feeder(state.read, lambda row: QueueFeeder(row, invocations, services, time))
+        feeder.look()
+        stack.push_async_callback(feeder.close)
+        gate = Gate(endpoint, state, store, control, invocations, events, moto, provisioner, feeder)
         stack.push_async_callback(gate.close)
         server = HttpServer(gate.handle, max_body=MAX_BODY, too_large=gate.handle_too_large)
         await server.start(listener)

@@ -68,6 +68,12 @@ MIGRATIONS = (
         function_id INTEGER NOT NULL REFERENCES function ON DELETE CASCADE, qualifier TEXT NOT NULL, noun TEXT NOT NULL,
         value TEXT NOT NULL, PRIMARY KEY (function_id, qualifier, noun)) WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE source (
+        uuid TEXT PRIMARY KEY, region TEXT NOT NULL, name TEXT NOT NULL, qualifier TEXT, arn TEXT NOT NULL,
+        enabled INTEGER NOT NULL, config TEXT NOT NULL, tags TEXT NOT NULL, modified REAL NOT NULL,
+        result TEXT NOT NULL DEFAULT '', place TEXT NOT NULL DEFAULT '{}') WITHOUT ROWID;
+    """,
 )
 """Each runs once, in order; `PRAGMA user_version` counts those that ran. Never edit one that was released: add one."""
 

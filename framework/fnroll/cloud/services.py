@@ -1,0 +1,96 @@
+"""Calls to the other services, as the cloud itself makes them: to poll a queue, to deliver to a topic.
+
+They go to moto in this process by the way that any client's would, without a socket. Blocking; the loop has `ask`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from html import unescape
+from typing import Any, Final
+from urllib.parse import quote, urlencode
+
+from fnroll.cloud.others import Others
+from fnroll.cloud.protocol import Answer
+from fnroll.emulator.wire import Request
+
+_JSON: Final[Mapping[str, tuple[str, str]]] = {
+    "sqs": ("AmazonSQS", "1.0"),
+    "events": ("AWSEvents", "1.1"),
+    "kinesis": ("Kinesis_20131202", "1.1"),
+    "dynamodb": ("DynamoDB_20120810", "1.0"),
+    "dynamodbstreams": ("DynamoDBStreams_20120810", "1.0"),
+}
+"""Prefix of the target and version of JSON, by service; DynamoDB's streams sign for dynamodb."""
+
+_QUERY: Final[Mapping[str, str]] = {"sns": "2010-03-31"}
+_TAGS = re.compile(rb"<(Code|Message)>([^<]*)</\1>")
+
+
+class ServiceError(Exception):
+    """A service's refusal."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+
+
+class Services:
+    """moto as its own cloud sees it. `loaded`: whether anybody has used it yet, so that anything can be there."""
+
+    def __init__(self, others: Others) -> None:
+        self._others = others
+
+    @property
+    def loaded(self) -> bool:
+        return self._others.loaded
+
+    async def ask(self, service: str, region: str, operation: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        """As `call`, from the event loop."""
+        return await self._others.run(lambda: self.call(service, region, operation, given))
+
+    def call(self, service: str, region: str, operation: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        """One call; the answer of a service that speaks XML is left aside. Raises ServiceError."""
+        headers = [("host", f"{service}.{region}.localhost"), ("authorization", _scope(service, region))]
+        if service in _JSON:
+            prefix, version = _JSON[service]
+            headers += [
+                ("content-type", f"application/x-amz-json-{version}"),
+                ("x-amz-target", f"{prefix}.{operation}"),
+            ]
+            answer = self._send(Request("POST", "/", headers, json.dumps(given).encode()), service)
+            return json.loads(answer.body) if answer.body else {}
+        headers.append(("content-type", "application/x-www-form-urlencoded"))
+        form = {"Action": operation, "Version": _QUERY[service], **given}
+        self._send(Request("POST", "/", headers, urlencode(form).encode()), service)
+        return {}
+
+    def put_object(self, region: str, bucket: str, key: str, data: bytes) -> None:
+        """An object in S3. Raises ServiceError."""
+        headers = [("host", "localhost"), ("authorization", _scope("s3", region)), ("content-type", "application/json")]
+        self._send(Request("PUT", f"/{bucket}/{quote(key)}", headers, data), "s3")
+
+    def _send(self, request: Request, service: str) -> Answer:
+        answer = self._others.answer_now(request, service)
+        if answer.status >= 300:
+            raise _error(answer)
+        return answer
+
+
+def _scope(service: str, region: str) -> str:
+    name = "dynamodb" if service == "dynamodbstreams" else service
+    credential = f"local/20250101/{region}/{name}/aws4_request"
+    return f"AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=0"
+
+
+def _error(answer: Answer) -> ServiceError:
+    try:
+        said: Mapping[str, Any] = json.loads(answer.body)
+        code = str(said.get("__type", answer.status)).rpartition("#")[2]
+        return ServiceError(code, str(said.get("message", said.get("Message", ""))))
+    except (ValueError, AttributeError):
+        found = {tag.decode(): unescape(text.decode("utf-8", "replace")) for tag, text in _TAGS.findall(answer.body)}
+        return ServiceError(found.get("Code", str(answer.status)), found.get("Message", ""))
