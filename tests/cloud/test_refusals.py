@@ -358,9 +358,9 @@ def test_an_event_that_is_too_large(prepared: Endpoint, kind: str, size: int, li
 
 
 def test_an_operation_that_is_not_built_names_itself(prepared: Endpoint) -> None:
-    answer = raw(prepared, "GET", "/2015-03-31/event-source-mappings")
+    answer = raw(prepared, "GET", "/2025-11-30/capacity-providers")
     assert (answer.status, answer.headers["x-amzn-errortype"]) == (501, "NotImplementedException")
-    assert "ListEventSourceMappings" in json.loads(answer.body)["message"]
+    assert "ListCapacityProviders" in json.loads(answer.body)["message"]
 
 
 def test_every_operation_of_the_model_is_built_or_refused_by_name(prepared: Endpoint) -> None:
