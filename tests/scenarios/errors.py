@@ -98,7 +98,9 @@ TABLE: tuple[Scenario, ...] = (
         posted(
             By(
                 {
-                    "perl": Like(r'\{"errorMessage":"encountered CODE.*,"errorType":"Runtime.MarshalError".*'),
+                    "perl": Like(
+                        r'\{"errorMessage":"the result is a CODE reference.*,"errorType":"Runtime.MarshalError".*'
+                    ),
                     "python": Like(
                         r'\{"errorMessage": "Unable to marshal response: .*set is not JSON serializable", .*'
                     ),
