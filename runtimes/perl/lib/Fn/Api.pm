@@ -9,7 +9,11 @@ package Fn::Api;
 use strict;
 use warnings;
 
-use constant { AF_INET => 2, SOCK_STREAM => 1, IPPROTO_TCP => 6, TCP_NODELAY => 1 };    # the same on Linux and BSD
+# The same on Linux and BSD. constant.pm would cost more than perl's own start.
+sub AF_INET ()     { return 2 }
+sub SOCK_STREAM () { return 1 }
+sub IPPROTO_TCP () { return 6 }
+sub TCP_NODELAY () { return 1 }
 
 my $PREFIX = '/2018-06-01/runtime/';
 
