@@ -110,12 +110,12 @@ class FakeEmulator:
 
 @contextmanager
 def served(
-    state: Path, function: Function = echo, others: Others | None = None
+    state: Path, function: Function = echo, others: Others | None = None, *, speed: float = 1.0
 ) -> Iterator[tuple[cloud.Endpoint, FakeEmulator]]:
     """A cloud over `state` with a fake emulator, in this process."""
     fake = FakeEmulator(function)
     opening: OpenEmulator = fake.open
-    with cloud.embedded(state, emulator=opening, others=others) as endpoint:
+    with cloud.embedded(state, emulator=opening, others=others, speed=speed) as endpoint:
         yield endpoint, fake
 
 

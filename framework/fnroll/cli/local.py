@@ -37,10 +37,18 @@ def local() -> None:
 @local.command()
 @click.option("--port", type=click.IntRange(0, 65535), default=9000, show_default=True, help="0: any free port.")
 @click.option("-d", "--detach", is_flag=True, help="Go on in the background once it is up.")
+@click.option(
+    "--fast-clock",
+    "speed",
+    metavar="N",
+    type=click.FloatRange(1, 10_000),
+    default=1.0,
+    help="Retry asynchronous events N times as fast as AWS does, and let them age so.",
+)
 @sandbox_option
 @network_option
 @click.pass_obj
-def up(app: App, port: int, detach: bool, sandbox: str, network: Network) -> None:
+def up(app: App, port: int, detach: bool, speed: float, sandbox: str, network: Network) -> None:
     """Serve the local cloud until interrupted.
 
     Any AWS SDK works against it with its endpoint set to the address printed. State lies in the state directory and
@@ -56,14 +64,15 @@ def up(app: App, port: int, detach: bool, sandbox: str, network: Network) -> Non
             hint="stop it with fn local down, or use another --state",
         )
     if detach:
-        endpoint = _start(app.state, ["--port", str(port), "--sandbox", sandbox, "--network", network])
+        options = {"--port": port, "--fast-clock": speed, "--sandbox": sandbox, "--network": network}
+        endpoint = _start(app.state, [str(part) for option in options.items() for part in option])
         app.show(endpoint.url)
         app.say(f"the local cloud is up (pid {endpoint.pid}); its log is {app.state / 'cloud.log'}")
         return
-    run(_serve(app, port, sandbox, network))
+    run(_serve(app, port, speed, sandbox, network))
 
 
-async def _serve(app: App, port: int, sandbox: str, network: Network) -> None:
+async def _serve(app: App, port: int, speed: float, sandbox: str, network: Network) -> None:
     from fnroll import cloud
     from fnroll.cli.run import missing_line
 
@@ -81,7 +90,16 @@ async def _serve(app: App, port: int, sandbox: str, network: Network) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    await cloud.serve(app.state, port=port, on_ready=ready, sink=print_line, stop=stop, tier=sandbox, network=network)
+    await cloud.serve(
+        app.state,
+        port=port,
+        on_ready=ready,
+        sink=print_line,
+        stop=stop,
+        tier=sandbox,
+        network=network,
+        speed=speed,
+    )
 
 
 def _start(state: Path, options: list[str]) -> Endpoint:

@@ -1,8 +1,10 @@
 """Asynchronous invocations: queued in the database before they are answered, delivered in the background.
 
-An event that fails is tried again after one and after two minutes, with the same request id, and then dropped; it is
-dropped too when it is six hours old. Delivery is at least once, as Lambda's: an event whose delivery a crash cut
-short is delivered again at the next start.
+A function that fails is tried again after one and after two minutes with the same request id, as often as its event
+invoke config says; what is throttled, or what this machine could not run, is tried again after one second, then two,
+four, up to five minutes, until the event is too old. What becomes of it goes to destinations and dead-letter queues
+before the event is forgotten. Delivery is at least once, as Lambda's: what a crash cut short is done again at the next
+start. Source: facts 2.9.
 """
 
 from __future__ import annotations
@@ -12,31 +14,49 @@ import logging
 import sqlite3
 from collections.abc import Callable
 from functools import partial
+from typing import Final
+from uuid import uuid4
 
 from fnroll.cloud.clock import Clock
 from fnroll.cloud.control import Control
+from fnroll.cloud.destinations import Condition, Ended, Sender, record
+from fnroll.cloud.event_config import EventConfig, read_event_config
 from fnroll.cloud.faults import Fault
 from fnroll.cloud.invoke import Invocations, Request
-from fnroll.cloud.names import FunctionRef
-from fnroll.errors import FnError
+from fnroll.cloud.metrics import Resource
+from fnroll.cloud.names import LATEST, FunctionRef, function_arn
+from fnroll.cloud.services import ServiceError, Services
+from fnroll.emulator.api import Outcome
+from fnroll.errors import FnError, InvocationThrottled
 
-RETRY_AFTER = (60.0, 120.0)
+RETRY_AFTER: Final = (60.0, 120.0)
 """Seconds before the second and the third attempt."""
 
-MAX_AGE = 6 * 3600.0
-CONCURRENCY = 10
+REFUSED_AFTER: Final = 1.0
+REFUSED_AT_MOST: Final = 300.0
+CONCURRENCY: Final = 10
 
 _log = logging.getLogger(__name__)
 
 
 class EventQueue:
-    """The queue and its worker; lives on the event loop."""
+    """The queue and its worker; lives on the event loop. `speed`: how much faster than Lambda's its waits are."""
 
-    def __init__(self, read: sqlite3.Connection, control: Control, invocations: Invocations, clock: Clock) -> None:
+    def __init__(
+        self,
+        read: sqlite3.Connection,
+        control: Control,
+        invocations: Invocations,
+        clock: Clock,
+        services: Services | None = None,
+        speed: float = 1.0,
+    ) -> None:
         self._read = read
         self._control = control
         self._invocations = invocations
         self._clock = clock
+        self._speed = speed
+        self._sender = Sender(services, self._invoke) if services is not None else None
         self._wake = asyncio.Event()
         self._busy: dict[int, asyncio.Task[None]] = {}
         self._worker: asyncio.Task[None] | None = None
@@ -74,7 +94,11 @@ class EventQueue:
                 ).lastrowid
             )
         )
+        self._count(ref, "AsyncEventsReceived", 1)
         self._wake.set()
+
+    async def _invoke(self, ref: FunctionRef, payload: bytes) -> None:
+        await self.put(Request(ref, payload, str(uuid4())))
 
     async def _work(self) -> None:
         while True:
@@ -105,8 +129,10 @@ class EventQueue:
             for wait in waits:
                 wait.cancel()
 
-    def _done(self, event: int, _: object) -> None:
+    def _done(self, event: int, task: asyncio.Task[None]) -> None:
         del self._busy[event]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("event %d could not be settled", event, exc_info=error)
         self._wake.set()
 
     async def _deliver(self, event: int) -> None:
@@ -114,31 +140,83 @@ class EventQueue:
         if row is None:
             return
         ref = FunctionRef(row["region"], row["name"], row["qualifier"])
+        config, age = read_event_config(self._read, ref), self._age(row)
+        if not row["attempts"] and not row["refusals"]:
+            self._count(ref, "AsyncEventAge", age * 1000)
+        if config.concurrency == 0:
+            await self._end(row, config, "ZeroReservedConcurrency", None)
+        elif age > config.max_age:
+            await self._end(row, config, "EventAgeExceeded", None)
+        else:
+            await self._attempt(row, ref, config)
+
+    async def _attempt(self, row: sqlite3.Row, ref: FunctionRef, config: EventConfig) -> None:
+        request = Request(ref, row["payload"], row["request_id"], row["client_context"])
         try:
-            outcome = await self._invocations.run(
-                Request(ref, row["payload"], row["request_id"], row["client_context"])
-            )
-            failed = outcome.function_error is not None
+            outcome = await self._invocations.run(request)
         except Fault as fault:
             # The function or its qualifier has gone since: no later attempt can succeed.
             _log.warning("event %s for %s dropped: %s", row["request_id"], ref.asked_arn, fault.message)
-            await self._control.run(_forget(event))
-            return
+            self._count(ref, "AsyncEventsDropped", 1)
+            await self._control.run(_forget(row["id"]))
         except FnError as error:
-            _log.warning("event %s for %s could not be delivered: %s", row["request_id"], ref.asked_arn, error)
-            failed = True
-        await self._control.run(self._settle(row, failed))
+            if not isinstance(error, InvocationThrottled):
+                _log.warning("event %s for %s could not be delivered: %s", row["request_id"], ref.asked_arn, error)
+            wait = min(REFUSED_AFTER * 2 ** min(row["refusals"], 16), REFUSED_AT_MOST)
+            await self._later(row, config, None, wait, "refusals")
+        else:
+            if outcome.function_error is None:
+                await self._end(row, config, "Success", outcome)
+            elif row["attempts"] >= config.retries:
+                await self._end(row, config, "RetriesExhausted", outcome)
+            else:
+                await self._later(row, config, outcome, RETRY_AFTER[row["attempts"]], "attempts")
 
-    def _settle(self, row: sqlite3.Row, failed: bool) -> Callable[[sqlite3.Connection], object]:
-        """What becomes of an event after an attempt."""
-        attempts, now = row["attempts"] + 1, self._clock.time()
-        if not failed:
-            return _forget(row["id"])
-        due = now + RETRY_AFTER[attempts - 1] if attempts <= len(RETRY_AFTER) else None
-        if due is None or due - row["accepted"] > MAX_AGE:
-            _log.warning("event %s for %s dropped after %d attempts", row["request_id"], row["name"], attempts)
-            return _forget(row["id"])
-        return lambda db: db.execute("UPDATE event SET attempts = ?, due = ? WHERE id = ?", (attempts, due, row["id"]))
+    async def _later(
+        self, row: sqlite3.Row, config: EventConfig, outcome: Outcome | None, wait: float, counted: str
+    ) -> None:
+        """Another attempt after `wait` seconds, unless the event is too old then."""
+        if self._age(row) + wait > config.max_age:
+            await self._end(row, config, "EventAgeExceeded", outcome)
+            return
+        due = self._clock.time() + wait / self._speed
+        statement = f"UPDATE event SET {counted} = {counted} + 1, due = ? WHERE id = ?"
+        await self._control.run(lambda db: db.execute(statement, (due, row["id"])))
+
+    async def _end(self, row: sqlite3.Row, config: EventConfig, condition: Condition, outcome: Outcome | None) -> None:
+        """It is over: tell who wants to know, then forget it."""
+        ref = FunctionRef(row["region"], row["name"], row["qualifier"])
+        attempts = row["attempts"] + (condition in ("Success", "RetriesExhausted"))
+        ended = Ended(ref, row["request_id"], row["payload"], condition, attempts, outcome)
+        if condition != "Success":
+            _log.warning("event %s for %s dropped after %d attempts: %s", *self._named(ended), attempts, condition)
+            self._count(ref, "AsyncEventsDropped", 1)
+        target = config.on_success if condition == "Success" else config.on_failure
+        if self._sender is not None and target is not None:
+            detail = "Success" if condition == "Success" else "Failure"
+            source = function_arn(ref.region, ref.name, ref.qualifier or LATEST)
+            said = record(ended, self._clock.time())
+            await self._told(ended, "DestinationDeliveryFailures", self._sender.send(target, said, detail, source))
+        if self._sender is not None and condition != "Success" and config.dead_letters is not None:
+            await self._told(ended, "DeadLetterErrors", self._sender.bury(config.dead_letters, ended))
+        await self._control.run(_forget(row["id"]))
+
+    async def _told(self, ended: Ended, metric: str, sending: object) -> None:
+        try:
+            await sending  # type: ignore[misc]
+        except ServiceError as error:
+            _log.warning("event %s for %s: %s", *self._named(ended), error)
+            self._count(ended.ref, metric, 1)
+
+    def _named(self, ended: Ended) -> tuple[str, str]:
+        return ended.request_id, ended.ref.asked_arn
+
+    def _age(self, row: sqlite3.Row) -> float:
+        age: float = (self._clock.time() - row["accepted"]) * self._speed
+        return age
+
+    def _count(self, ref: FunctionRef, metric: str, value: float) -> None:
+        self._invocations.meter.add(Resource(ref.region, ref.name, ref.qualifier), {metric: value})
 
 
 def _forget(event: int) -> Callable[[sqlite3.Connection], object]:

@@ -73,7 +73,7 @@ class Invocations:
         self._port = port
         self._chance = chance
         self._network = network
-        self._meter = meter or Meter(time.time)
+        self.meter = meter or Meter(time.time)
         self._configs: dict[tuple[str, str, str], FunctionConfig] = {}
 
     def resolve(self, ref: FunctionRef) -> VersionRow:
@@ -111,14 +111,14 @@ class Invocations:
         """Run it and count it: what is refused is no invocation, and what this machine cannot run is nothing."""
         is_alias = ref.qualifier is not None and not is_version(ref.qualifier)
         resource = Resource(ref.region, ref.name, ref.qualifier, config.version if is_alias else None)
-        began, mine, total = self._meter.enter(ref.region, ref.name)
+        began, mine, total = self.meter.enter(ref.region, ref.name)
         try:
             outcome = await self._emulator.invoke(config, invocation)
         except InvocationThrottled:
-            self._meter.add(resource, {"Throttles": 1}, began)
+            self.meter.add(resource, {"Throttles": 1}, began)
             raise
         finally:
-            self._meter.leave(ref.region, ref.name)
+            self.meter.leave(ref.region, ref.name)
         counted = {
             "Invocations": 1,
             "Errors": 1 if outcome.function_error else 0,
@@ -127,7 +127,7 @@ class Invocations:
             "ConcurrentExecutions": mine,
             ALL_RUNNING: total,
         }
-        self._meter.add(resource, counted, began)
+        self.meter.add(resource, counted, began)
         return outcome
 
     def reserve(self, arn: str, concurrency: int | None) -> None:

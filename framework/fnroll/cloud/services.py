@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from html import unescape
 from typing import Any, Final
 from urllib.parse import quote, urlencode
@@ -26,6 +26,9 @@ _JSON: Final[Mapping[str, tuple[str, str]]] = {
 """Prefix of the target and version of JSON, by service; DynamoDB's streams sign for dynamodb."""
 
 _QUERY: Final[Mapping[str, str]] = {"sns": "2010-03-31"}
+_QUIET: Final = frozenset(
+    {"ReceiveMessage", "DeleteMessageBatch", "GetRecords", "GetShardIterator", "ListShards", "DescribeStream"}
+)
 _TAGS = re.compile(rb"<(Code|Message)>([^<]*)</\1>")
 
 
@@ -43,6 +46,8 @@ class Services:
 
     def __init__(self, others: Others) -> None:
         self._others = others
+        self.on_sent: Callable[[], object] = lambda: None
+        """Called once something was sent, which somebody may wait for."""
 
     @property
     def loaded(self) -> bool:
@@ -50,7 +55,10 @@ class Services:
 
     async def ask(self, service: str, region: str, operation: str, given: Mapping[str, Any]) -> dict[str, Any]:
         """As `call`, from the event loop."""
-        return await self._others.run(lambda: self.call(service, region, operation, given))
+        answer = await self._others.run(lambda: self.call(service, region, operation, given))
+        if operation not in _QUIET:
+            self.on_sent()
+        return answer
 
     def call(self, service: str, region: str, operation: str, given: Mapping[str, Any]) -> dict[str, Any]:
         """One call; the answer of a service that speaks XML is left aside. Raises ServiceError."""
@@ -68,10 +76,11 @@ class Services:
         self._send(Request("POST", "/", headers, urlencode(form).encode()), service)
         return {}
 
-    def put_object(self, region: str, bucket: str, key: str, data: bytes) -> None:
+    async def put_object(self, region: str, bucket: str, key: str, data: bytes) -> None:
         """An object in S3. Raises ServiceError."""
         headers = [("host", "localhost"), ("authorization", _scope("s3", region)), ("content-type", "application/json")]
-        self._send(Request("PUT", f"/{bucket}/{quote(key)}", headers, data), "s3")
+        request = Request("PUT", f"/{bucket}/{quote(key)}", headers, data)
+        await self._others.run(lambda: self._send(request, "s3"))
 
     def _send(self, request: Request, service: str) -> Answer:
         answer = self._others.answer_now(request, service)

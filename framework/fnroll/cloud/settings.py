@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from fnroll.cloud.faults import Fault, invalid
 from fnroll.cloud.names import LATEST, FunctionRef, function_arn, parse_function
-from fnroll.cloud.records import Call, FunctionRow, Given, Result, absent, find_alias, find_function
+from fnroll.cloud.records import Call, FunctionRow, Given, Result, absent, find_alias, find_function, page
 
 ACCOUNT_CONCURRENCY: Final = 1000
 UNRESERVED_LEAST: Final = 100
@@ -34,17 +34,18 @@ class Setting:
 
 
 CONCURRENCY: Final = Setting("FunctionConcurrency", ("ReservedConcurrentExecutions",), {}, ends=True)
+EVENT_INVOKE: Final = Setting(
+    "FunctionEventInvokeConfig",
+    ("MaximumRetryAttempts", "MaximumEventAgeInSeconds", "DestinationConfig"),
+    None,
+    ends=True,
+    stamped=True,
+)
 SETTINGS: Final = (
     CONCURRENCY,
+    EVENT_INVOKE,
     Setting("FunctionRecursionConfig", ("RecursiveLoop",), {"RecursiveLoop": "Terminate"}),
     Setting("RuntimeManagementConfig", ("UpdateRuntimeOn", "RuntimeVersionArn"), {"UpdateRuntimeOn": "Auto"}),
-    Setting(
-        "FunctionEventInvokeConfig",
-        ("MaximumRetryAttempts", "MaximumEventAgeInSeconds", "DestinationConfig"),
-        None,
-        ends=True,
-        stamped=True,
-    ),
 )
 
 
@@ -55,6 +56,8 @@ def operations() -> Iterator[tuple[str, Callable[[Call, Given], Result]]]:
         yield f"Put{setting.noun}", _writer(setting)
         if setting.ends:
             yield f"Delete{setting.noun}", _remover(setting)
+    yield "UpdateFunctionEventInvokeConfig", _writer(EVENT_INVOKE, keep=True)
+    yield "ListFunctionEventInvokeConfigs", _list_event_invoke_configs
 
 
 def reserved(db: sqlite3.Connection) -> list[tuple[str, int]]:
@@ -79,10 +82,19 @@ def _reader(setting: Setting) -> Callable[[Call, Given], Result]:
     return get
 
 
-def _writer(setting: Setting) -> Callable[[Call, Given], Result]:
+def _writer(setting: Setting, *, keep: bool = False) -> Callable[[Call, Given], Result]:
+    """`keep`: what is absent keeps its value, and there must be one."""
+
     def put(call: Call, given: Given) -> Result:
         ref, function = _function(call, given)
         value = {key: given[key] for key in setting.members if given.get(key) is not None}
+        if keep:
+            old = _find(call.db, setting, ref, function)
+            if old is None:
+                raise _not_set(ref)
+            value = {**old, **value}
+        if setting is EVENT_INVOKE:
+            _check_destinations(value, function)
         if setting is CONCURRENCY:
             _check_concurrency(call, function, value["ReservedConcurrentExecutions"])
             call.effects.reserved[function.arn] = value["ReservedConcurrentExecutions"]
@@ -95,6 +107,39 @@ def _writer(setting: Setting) -> Callable[[Call, Given], Result]:
         return _answer(setting, ref, function, value)
 
     return put
+
+
+def _list_event_invoke_configs(call: Call, given: Given) -> Result:
+    _, function = _function(call, given)
+    rows = call.db.execute(
+        "SELECT qualifier, value FROM setting WHERE function_id = ? AND noun = ? ORDER BY qualifier",
+        (function.id, EVENT_INVOKE.noun),
+    ).fetchall()
+    chosen, marker = page(rows, lambda row: str(row["qualifier"]), given)
+    return {
+        "FunctionEventInvokeConfigs": [
+            _answer(
+                EVENT_INVOKE,
+                FunctionRef(function.region, function.name, row["qualifier"] or None),
+                function,
+                json.loads(row["value"]),
+            )
+            for row in chosen
+        ],
+        **marker,
+    }
+
+
+def _check_destinations(value: Mapping[str, Any], function: FunctionRow) -> None:
+    for way in ("OnSuccess", "OnFailure"):
+        target = value.get("DestinationConfig", {}).get(way, {}).get("Destination")
+        if target is None:
+            continue
+        service = [*target.split(":"), "", "", ""][2]
+        if service not in ("sqs", "sns", "lambda", "events", "s3") or (service == "s3" and way == "OnSuccess"):
+            raise invalid(f"The provided destination config DestinationConfig is invalid: {target}")
+        if service == "lambda" and (target + ":").startswith(function.arn + ":"):
+            raise invalid("You can't specify the function as a destination for itself.")
 
 
 def _remover(setting: Setting) -> Callable[[Call, Given], Result]:

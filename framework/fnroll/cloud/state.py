@@ -74,6 +74,9 @@ MIGRATIONS = (
         enabled INTEGER NOT NULL, config TEXT NOT NULL, tags TEXT NOT NULL, modified REAL NOT NULL,
         result TEXT NOT NULL DEFAULT '', place TEXT NOT NULL DEFAULT '{}') WITHOUT ROWID;
     """,
+    """
+    ALTER TABLE event ADD COLUMN refusals INTEGER NOT NULL DEFAULT 0;
+    """,
 )
 """Each runs once, in order; `PRAGMA user_version` counts those that ran. Never edit one that was released: add one."""
 
