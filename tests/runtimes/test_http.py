@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,9 @@ from typing import Any
 
 import pytest
 
+from fnroll import places
 from fnroll.archive import unpack
+from fnroll.emulator import managed
 from fnroll.layers import build
 from runtimes.http_table import REPLIES, REQUESTS, Reply, Row
 from runtimes_support import Event, Run, missing_for, run_bootstrap
@@ -67,6 +70,56 @@ print "\r\n", decode_base64($given->{body});
 """
 
 
+RACK = r"""
+require 'fn/rack'
+APP = Fn::Rack.new(lambda { |env|
+  shown = env.reject { |name, _| name.include?('.') }.map { |name, value| "#{name}=#{[value].pack('m0')}" }
+  [200, { 'X' => 'y' }, [[[env['rack.input'].read].pack('m0'), env['rack.url_scheme'], *shown].join("\n")]]
+})
+def handle(event:, context:) = APP.call(event, context)
+"""
+RACK_REPLY = r"""
+require 'fn/rack'
+require 'stringio'
+APP = Fn::Rack.new(lambda { |env|
+  given = env['fn.event']['given']
+  body = given['body'].unpack1('m')
+  listed = Hash.new { |hash, name| hash[name] = [] }
+  given['headers'].each { |name, value| listed[name] << value }
+  headers = given['how'] == 'list' ? listed : listed.transform_values { |values| values.join("\n") }
+  parts = { 'list' => [body], 'file' => StringIO.new(body), 'call' => ->(out) { out << body } }[given['how']]
+  [given['status'], headers, parts]
+})
+def handle(event:, context:) = APP.call(event, context)
+"""
+WSGI = r"""
+import base64
+from fn_wsgi import wrap
+def show(environ, start_response):
+    start_response("200 OK", [("X", "y")])
+    coded = lambda data: base64.b64encode(data).decode()
+    names = [name for name in environ if "." not in name]
+    lines = [coded(environ["wsgi.input"].read()), environ["wsgi.url_scheme"]]
+    lines += [f"{name}={coded(environ[name].encode('latin-1'))}" for name in names]
+    return ["\n".join(lines).encode()]
+handle = wrap(show)
+"""
+WSGI_REPLY = r"""
+import base64
+from fn_wsgi import wrap
+def give(environ, start_response):
+    given = environ["fn.event"]["given"]
+    body = base64.b64decode(given["body"])
+    write = start_response(f"{given['status']} Whatever", [tuple(pair) for pair in given["headers"]])
+    if given["how"] == "write":
+        write(body)
+        return []
+    return [body[:1], body[1:]]
+handle = wrap(give)
+"""
+SHIPPED = places.share_dir("templates") / "python-wsgi" / "fn_wsgi.py"
+
+
 @dataclass(frozen=True)
 class Adapter:
     """`runtime`, and the files of a function that shows its environment, and of one that gives what it is told."""
@@ -89,6 +142,8 @@ ADAPTERS = (
         {"handler.pl": CGI, "script.cgi": CGI_REPLY},
         in_body=True,
     ),
+    Adapter("rack", "ruby", {"handler.rb": RACK}, {"handler.rb": RACK_REPLY}, ("list", "file", "call")),
+    Adapter("wsgi", "python", {"handler.py": WSGI}, {"handler.py": WSGI_REPLY}, ("list", "write")),
 )
 
 Serve = Callable[[str, dict[str, str], list[Any]], Run]
@@ -116,9 +171,14 @@ def serve(opts: Callable[[str], Path], tmp_path: Path) -> Serve:
         for name, text in files.items():
             (tmp_path / name).write_text(text)
             (tmp_path / name).chmod(0o755)
-        return run_bootstrap(
-            opts(runtime) / "bootstrap", tmp_path, [Event(json.dumps(event).encode()) for event in events]
-        )
+        made = [Event(json.dumps(event).encode()) for event in events]
+        if runtime == "python":
+            shutil.copy(SHIPPED, tmp_path)
+            interpreter = managed.find("python3.13")
+            assert interpreter is not None and interpreter.interpreter is not None
+            bootstrap = interpreter.directory / "bootstrap"
+            return run_bootstrap(bootstrap, tmp_path, made, arguments=[str(interpreter.interpreter.path)])
+        return run_bootstrap(opts(runtime) / "bootstrap", tmp_path, made)
 
     return call
 
