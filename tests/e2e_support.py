@@ -18,7 +18,8 @@ def get(url: str) -> tuple[int, dict[str, Any]]:
     parts = urlsplit(url)
     connection = http.client.HTTPConnection("127.0.0.1", parts.port, timeout=30)
     try:
-        connection.request("GET", parts.path or "/", headers={"Host": parts.netloc})
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        connection.request("GET", target, headers={"Host": parts.netloc})
         answer = connection.getresponse()
         return answer.status, json.loads(answer.read())
     finally:

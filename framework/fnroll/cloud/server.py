@@ -151,6 +151,7 @@ def running(state_dir: Path) -> Endpoint | None:
 def embedded(
     state_dir: Path,
     *,
+    port: int = 0,
     sink: LogSink | None = None,
     tier: str = "auto",
     network: Network = "none",
@@ -158,7 +159,7 @@ def embedded(
     emulator: OpenEmulator = open_emulator,
     others: Others | None = None,
 ) -> Iterator[Endpoint]:
-    """A cloud in this process, on a free port, for the length of the block. Raises as `serve` does."""
+    """A cloud in this process, on a free port if `port` is 0, for the length of the block. Raises as `serve` does."""
     ready: threading.Event = threading.Event()
     found: list[Endpoint] = []
     failed: list[BaseException] = []
@@ -175,7 +176,7 @@ def embedded(
         await serve(
             state_dir,
             stop=stop,
-            port=0,
+            port=port,
             on_ready=up,
             sink=sink,
             tier=tier,
