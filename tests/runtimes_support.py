@@ -81,12 +81,14 @@ class Event:
 
 @dataclass(frozen=True)
 class Posted:
-    """One POST: the path after /2018-06-01/runtime/, headers with lower-case names, the connection's number."""
+    """One POST: the path after /2018-06-01/runtime/, headers and trailers with lower-case names, the connection's
+    number."""
 
     path: str
     headers: dict[str, str]
     body: bytes
     connection: int
+    trailers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -153,12 +155,10 @@ class FakeApi:
             return False
         method, path, version = first.decode().split()
         assert version == "HTTP/1.1"
-        headers: dict[str, str] = {}
-        while line := reader.readline().strip():
-            name, _, value = line.decode("latin-1").partition(":")
-            headers[name.lower()] = value.strip()
+        headers, trailers = _headers(reader), {}
         if headers.get("transfer-encoding") == "chunked":
             body = b"".join(_chunks(reader))
+            trailers = _headers(reader)
         else:
             body = reader.read(int(headers.get("content-length", "0")))
         if headers.get("host") != self.address:
@@ -166,7 +166,7 @@ class FakeApi:
         path = path.removeprefix("/2018-06-01/runtime/")
         if method == "GET":
             return self._next(connection, path)
-        self.posts.append(Posted(path, headers, body, self.connections))
+        self.posts.append(Posted(path, headers, body, self.connections, trailers))
         status = 202 if path == "init/error" else self.events[self._served - 1].status
         reply = b'{"status":"OK"}'
         connection.sendall(b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%s" % (status, len(reply), reply))
@@ -211,8 +211,14 @@ def _chunks(reader: BufferedReader) -> Iterator[bytes]:
     while size := int(reader.readline(), 16):
         yield reader.read(size)
         reader.readline()
-    while reader.readline().strip():
-        pass  # trailers
+
+
+def _headers(reader: BufferedReader) -> dict[str, str]:
+    found: dict[str, str] = {}
+    while line := reader.readline().strip():
+        name, _, value = line.decode("latin-1").partition(":")
+        found[name.lower()] = value.strip()
+    return found
 
 
 def run_bootstrap(

@@ -30,7 +30,7 @@ export function report(title, error) {
 
 function write(level, parts) {
   const time = new Date().toISOString();
-  const line = asJson ? object(time, level, parts) : [time, current.requestId, level, format(...parts)].join('\t');
+  const line = asJson ? object(time, level, parts) : `${time}\t${current.requestId}\t${level}\t${format(...parts)}`;
   process.stdout.write(`${line.replace(/\n/g, '\r')}\n`);
 }
 

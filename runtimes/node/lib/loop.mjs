@@ -66,7 +66,10 @@ export class Loop {
       succeed: (result) => done(null, result),
       fail: (error) => done(error ?? 'handled'),
     };
+    let called = false; // the first call counts
     const callback = (error, result) => {
+      if (called) return;
+      called = true;
       if (waits && (error === undefined || error === null)) this.whenIdle = () => done(null, result);
       else done(error, result);
     };
