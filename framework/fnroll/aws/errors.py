@@ -13,6 +13,9 @@ from typing import Any
 from fnroll.errors import AwsError, Conflict, NoCredentials, NotFound, PreconditionFailed, Throttled
 
 _CLASSES: dict[str, type[AwsError]] = {
+    "ParameterNotFound": NotFound,
+    "NoSuchKey": NotFound,
+    "NoSuchBucket": NotFound,
     "ResourceNotFoundException": NotFound,
     "ResourceConflictException": Conflict,
     "PreconditionFailedException": PreconditionFailed,
@@ -30,6 +33,10 @@ _STATUSES: dict[int, type[AwsError]] = {404: NotFound, 409: Conflict, 412: Preco
 
 _SERVICES = {
     "GetCallerIdentity": "sts",
+    "GetParameter": "ssm",
+    "DescribeSecret": "secretsmanager",
+    **dict.fromkeys(("DescribeStacks", "ListExports"), "cloudformation"),
+    **dict.fromkeys(("GetObject", "HeadObject", "PutObject"), "s3"),
     **dict.fromkeys(("FilterLogEvents", "DescribeLogGroups", "PutRetentionPolicy", "DeleteRetentionPolicy"), "logs"),
 }
 """Operations that are not Lambda's, for the name of the permission that was missing."""

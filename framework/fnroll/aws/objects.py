@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from fnroll.aws.errors import border
 from fnroll.aws.session import Session
-from fnroll.errors import NotFound
+from fnroll.errors import AwsError, NotFound
 
 if TYPE_CHECKING:
     from s3transfer.futures import TransferFuture
@@ -58,3 +58,13 @@ def upload(
 
 def _version(said: str | None) -> str | None:
     return None if said in (None, "null") else said
+
+
+def read_object(session: Session, bucket: str, key: str, limit: int) -> bytes:
+    """GetObject: all its bytes. Raises NotFound, and AwsError for one of more than `limit` bytes."""
+    where = f"s3://{bucket}/{key}"
+    with border("GetObject", where):
+        answer = session.service("s3").get_object(Bucket=bucket, Key=key)
+        if answer["ContentLength"] > limit:
+            raise AwsError(f"is larger than {limit} bytes", operation="GetObject", where=where)
+        return bytes(answer["Body"].read())

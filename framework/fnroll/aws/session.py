@@ -8,7 +8,7 @@ caches.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 LOCAL_REGION = "us-east-1"
 """Where the local cloud is when nobody says otherwise."""
 
+_S3_ENDPOINTS = {"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"}
 _ATTEMPTS = 8
 _LONGEST_INVOCATION = 900
 _INVOCATIONS_AT_ONCE = 100
@@ -41,6 +42,8 @@ class AwsOptions:
     local: bool = False
     assume_role: str | None = None
     """The ARN of a role to take on with the credentials that the chain finds."""
+    keys: tuple[str, str] | None = field(default=None, repr=False)
+    """An access key and its secret, instead of what the chain finds."""
 
 
 class Session:
@@ -80,9 +83,11 @@ class Session:
     def service(self, name: str) -> Any:
         """A client of another service (`logs`, `s3`, ...), made once. Raises NoCredentials without a region."""
         if name not in self._services:
-            self._services[name] = self._client(
-                name, retries={"mode": "standard", "total_max_attempts": self._attempts}
-            )
+            settings: dict[str, Any] = {"retries": {"mode": "standard", "total_max_attempts": self._attempts}}
+            if name == "s3" and (self.options.endpoint or _S3_ENDPOINTS & os.environ.keys()):
+                # What stands in for S3 seldom has a name for every bucket.
+                settings["s3"] = {"addressing_style": "path"}
+            self._services[name] = self._client(name, **settings)
         return self._services[name]
 
     @property
@@ -123,6 +128,8 @@ class Session:
             region = options.region or self._botocore.get_config_variable("region")
             settings["user_agent_extra"] = f"fnroll/{fnroll.__version__}"
             credentials = {}
+            if options.keys:
+                credentials = dict(zip(("aws_access_key_id", "aws_secret_access_key"), options.keys, strict=True))
             if options.local:
                 region = region or LOCAL_REGION
                 credentials = {"aws_access_key_id": "fn", "aws_secret_access_key": "fn"}

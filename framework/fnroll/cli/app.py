@@ -11,6 +11,8 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,8 +24,9 @@ from fnroll.errors import UsageError
 if TYPE_CHECKING:
     from fnroll.aws import Session
     from fnroll.cloud import Endpoint
-    from fnroll.definition import Definition
+    from fnroll.definition import Book, Definition
 
+_LEVELS = ("trace", "debug", "info", "warn", "error")
 Output = Literal["table", "json", "tsv"]
 
 
@@ -60,15 +63,28 @@ class App:
 
     def say(self, text: str, **style: Any) -> None:
         """A line of talk on stderr."""
-        click.echo(click.style(text, **style) if style else text, err=True, color=self.colored)
+        self._log("info", click.style(text, **style) if style else text, text)
 
     def complain(self, text: str) -> None:
         """An error, on stderr."""
-        self.say(f"{click.style('error', fg='red', bold=True)}: {text}")
+        self._log("error", f"{click.style('error', fg='red', bold=True)}: {text}", text)
 
     def warn(self, text: str) -> None:
         """A warning, on stderr."""
-        self.say(f"{click.style('warning', fg='yellow', bold=True)}: {text}")
+        self._log("warn", f"{click.style('warning', fg='yellow', bold=True)}: {text}", text)
+
+    def detail(self, text: str) -> None:
+        """What only --log-level debug shows."""
+        self._log("debug", click.style(text, dim=True), text)
+
+    def _log(self, level: str, line: str, text: str) -> None:
+        if _LEVELS.index(level) < _LEVELS.index(self.settings.log_level):
+            return
+        if self.settings.log_format == "json":
+            record = {"time": datetime.now(UTC).isoformat(), "level": level, "message": click.unstyle(text).strip()}
+            click.echo(json.dumps(record, ensure_ascii=False), err=True)
+        else:
+            click.echo(line, err=True, color=self.colored)
 
     def show(self, text: str) -> None:
         """A line of the result, on stdout."""
@@ -121,10 +137,22 @@ class App:
         """Load function.json; its warnings go to stderr. Raises DefinitionError with every finding."""
         from fnroll import definition
 
-        loaded = definition.load(self.directory, self.settings.function, env=os.environ, full=full)
+        loaded = definition.load(self.directory, self.settings.function, env=os.environ, book=self.book, full=full)
         for warning in loaded.warnings:
             self.warn(str(warning))
         return loaded
+
+    @cached_property
+    def book(self) -> Book:
+        """What definitions look up, asked at most once in this run."""
+        from fnroll.definition import Book, World
+        from fnroll.lookups import lookups
+
+        states = dict(self.settings.prefixed_tfstate)
+        if self.settings.tfstate:
+            states[""] = self.settings.tfstate
+        table = lookups(self.session, os.environ, self.directory, self.detail)
+        return Book(World(table, states, self.settings.ext_str, self.settings.ext_code))
 
     def session(self) -> Session:
         """The door to AWS, or to the local cloud with --local (embedded in this process where none is up)."""

@@ -58,13 +58,7 @@ class Fn(click.Group):
         return [row.name for row in COMMANDS]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        row = next((row for row in COMMANDS if row.name == cmd_name), None)
-        if row is None:
-            return None
-        module, _, name = row.target.partition(":")
-        command: click.Command = getattr(import_module(f"fnroll.cli.{module}"), name)
-        _accept_globals(command)
-        return command
+        return command_of(cmd_name) if any(row.name == cmd_name for row in COMMANDS) else None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -81,6 +75,15 @@ class Fn(click.Group):
         for section in dict.fromkeys(row.section for row in COMMANDS):
             with formatter.section(section):
                 formatter.write_dl([(row.name, row.help) for row in COMMANDS if row.section == section])
+
+
+def command_of(name: str) -> click.Command:
+    """A command of the table, imported, with the global options behind it too."""
+    row = next(row for row in COMMANDS if row.name == name)
+    module, _, attribute = row.target.partition(":")
+    command: click.Command = getattr(import_module(f"fnroll.cli.{module}"), attribute)
+    _accept_globals(command)
+    return command
 
 
 def _nearest(word: str, known: list[str]) -> str | None:
@@ -116,6 +119,7 @@ def _with_globals(callback: Callable[..., Any] | None, names: list[str]) -> Call
         ctx = click.get_current_context()
         late = {name: kwargs.pop(name) for name in names}
         ctx.obj.settle(options.given(ctx, late))
+        kwargs |= {name: value for name, value in options.preferred(ctx).items() if name in kwargs}
         return ctx.invoke(callback, *args, **kwargs) if callback else None
 
     return wrapped

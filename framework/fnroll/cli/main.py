@@ -15,6 +15,7 @@ import click
 from fnroll import __version__
 from fnroll.cli import options
 from fnroll.cli.app import App
+from fnroll.cli.early import prepare
 from fnroll.cli.group import Fn
 from fnroll.errors import FnError
 
@@ -51,7 +52,9 @@ def run(argv: list[str]) -> int:
     """Run `fn` with these arguments and return its exit code."""
     app = App()
     try:
-        result = fn.main(argv or ["--help"], prog_name="fn", standalone_mode=False, obj=app)
+        defaults = prepare(argv, os.environ)
+        words = argv or ["--help"]
+        result = fn.main(words, prog_name="fn", standalone_mode=False, obj=app, default_map=defaults)
         return result if isinstance(result, int) else 0
     except click.exceptions.Exit as signal:
         return signal.exit_code

@@ -1,16 +1,24 @@
 """The global options: one table, taken before or after the command (`fn --local deploy`, `fn deploy --local`).
 
 Each has an environment variable of ours and, where lambroll has the option, lambroll's as a fall-back. A value given
-after the command wins over one before it, and any flag wins over a variable.
+after the command wins over one before it; any flag wins over the option file, and that over a variable (early.py reads
+the two kinds of files before anything else).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    _Pairs = click.ParamType[tuple[tuple[str, str], ...]]
+else:
+    _Pairs = click.ParamType  # generic since click 8.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +33,42 @@ class Settings:
     assume_role_arn: str | None = None
     local: bool = False
     state: Path | None = None
+    tfstate: str | None = None
+    prefixed_tfstate: Mapping[str, str] = field(default_factory=dict)
+    ext_str: Mapping[str, str] = field(default_factory=dict)
+    ext_code: Mapping[str, str] = field(default_factory=dict)
+    log_level: str = "info"
+    log_format: str = "text"
     color: bool | None = None
     debug: bool = False
+
+
+class Pairs(_Pairs):
+    """NAME=VALUE, or several with ; between them, as a tuple of pairs."""
+
+    name = "pairs"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[tuple[str, str], ...]:
+        if isinstance(value, list):
+            return ((str(value[0]), str(value[1])),)
+        if isinstance(value, tuple):
+            return value
+        # A piece of Jsonnet may hold a ; of its own: only what looks like a further pair is one.
+        pairs = []
+        for item in re.split(r";(?=[\w.-]+=)", value):
+            name, equals, text = item.partition("=")
+            if not name or not equals:
+                self.fail(f"{item!r} is not NAME=VALUE", param, ctx)
+            pairs.append((name, text))
+        return tuple(pairs)
+
+    def split_envvar_value(self, rv: str) -> list[str]:
+        return [rv]
+
+
+_MAPS = ("prefixed_tfstate", "ext_str", "ext_code")
 
 
 def _path(*, exists_as_dir: bool = False) -> click.Path:
@@ -84,6 +126,74 @@ def options() -> list[click.Option]:
             help="The local cloud's state directory.  [env var: FN_STATE]",
         ),
         click.Option(
+            ["--tfstate"],
+            metavar="URL",
+            envvar=["FN_TFSTATE", "LAMBROLL_TFSTATE"],
+            show_envvar=True,
+            help="Terraform state for tfstate: a path, http(s)://, s3://, remote://, gs:// or azurerm://.",
+        ),
+        click.Option(
+            ["--prefixed-tfstate"],
+            metavar="PREFIX=URL",
+            type=Pairs(),
+            multiple=True,
+            envvar=["FN_PREFIXED_TFSTATE", "LAMBROLL_PREFIXED_TFSTATE"],
+            show_envvar=True,
+            help="Terraform state for PREFIXtfstate. Repeatable.",
+        ),
+        click.Option(
+            ["--ext-str"],
+            metavar="NAME=TEXT",
+            type=Pairs(),
+            multiple=True,
+            envvar=["FN_EXT_STR", "LAMBROLL_EXTSTR"],
+            show_envvar=True,
+            help="A text for Jsonnet's std.extVar. Repeatable.",
+        ),
+        click.Option(
+            ["--ext-code"],
+            metavar="NAME=CODE",
+            type=Pairs(),
+            multiple=True,
+            envvar=["FN_EXT_CODE", "LAMBROLL_EXTCODE"],
+            show_envvar=True,
+            help="A piece of Jsonnet for std.extVar. Repeatable.",
+        ),
+        click.Option(
+            ["--envfile"],
+            metavar="FILE,...",
+            multiple=True,
+            envvar=["FN_ENVFILE", "LAMBROLL_ENVFILE"],
+            show_envvar=True,
+            help="Lay the variables of NAME=VALUE lines over the environment. Repeatable.",
+        ),
+        click.Option(
+            ["--option"],
+            metavar="FILE",
+            type=_path(),
+            envvar=["FN_OPTION", "LAMBROLL_OPTION"],
+            show_envvar=True,
+            help="A file of defaults for these options and the commands' own.",
+        ),
+        click.Option(
+            ["--log-level"],
+            type=click.Choice(["trace", "debug", "info", "warn", "error"]),
+            default="info",
+            show_default=True,
+            envvar=["FN_LOG_LEVEL", "LAMBROLL_LOGLEVEL"],
+            show_envvar=True,
+            help="How much to say on stderr.",
+        ),
+        click.Option(
+            ["--log-format"],
+            type=click.Choice(["text", "json"]),
+            default="text",
+            show_default=True,
+            envvar=["FN_LOG_FORMAT", "LAMBROLL_LOGFORMAT"],
+            show_envvar=True,
+            help="As what to say it.",
+        ),
+        click.Option(
             ["--color/--no-color"],
             default=None,
             envvar=["FN_COLOR", "LAMBROLL_COLOR"],
@@ -95,11 +205,32 @@ def options() -> list[click.Option]:
 
 
 def given(ctx: click.Context, values: dict[str, Any]) -> dict[str, Any]:
-    """Those of `values` that the user really said, on the command line or by a variable."""
-    default = (click.core.ParameterSource.DEFAULT, click.core.ParameterSource.DEFAULT_MAP)
-    return {name: value for name, value in values.items() if ctx.get_parameter_source(name) not in default}
+    """Those of `values` that were really said: on the command line, in the option file or by a variable."""
+    source = click.core.ParameterSource
+    said = {name: value for name, value in values.items() if ctx.get_parameter_source(name) is not source.DEFAULT}
+    return {name: value for name, value in (said | preferred(ctx)).items() if name in said}
+
+
+def preferred(ctx: click.Context) -> dict[str, Any]:
+    """What the option file says and click would not heed: it counts more than a variable, and maps are laid over it
+    name by name."""
+    found: dict[str, Any] = {}
+    for param in ctx.command.params:
+        name = str(param.name)
+        if name not in (ctx.default_map or {}):
+            continue
+        source = ctx.get_parameter_source(name)
+        if source is click.core.ParameterSource.ENVIRONMENT:
+            found[name] = param.type_cast_value(ctx, ctx.lookup_default(name))
+        elif source is click.core.ParameterSource.COMMANDLINE and isinstance(param.type, Pairs):
+            found[name] = (*param.type_cast_value(ctx, ctx.lookup_default(name)), *ctx.params[name])
+    return found
 
 
 def merge(settings: Settings, said: dict[str, Any]) -> Settings:
-    """`settings` with what was said laid over it."""
-    return replace(settings, **{f.name: said[f.name] for f in fields(Settings) if f.name in said})
+    """`settings` with what was said laid over it; maps name by name."""
+    laid = {f.name: said[f.name] for f in fields(Settings) if f.name in said}
+    for name in _MAPS:
+        if name in laid:
+            laid[name] = {**getattr(settings, name), **{key: value for pairs in laid[name] for key, value in pairs}}
+    return replace(settings, **laid)

@@ -113,7 +113,7 @@ def _definition(app: App, directory: Path) -> Definition:
     from fnroll import definition
 
     name = app.settings.function
-    loaded = definition.load(directory, directory / name if name else None, env=os.environ)
+    loaded = definition.load(directory, directory / name if name else None, env=os.environ, book=app.book)
     for warning in loaded.warnings:
         app.warn(str(warning))
     return loaded

@@ -69,7 +69,7 @@ def render(app: App) -> None:
     from fnroll import definition
 
     path = definition.find(app.directory, app.settings.function)
-    rendered = definition.render(path, env=os.environ)
+    rendered = definition.render(path, os.environ, app.book, app.directory)
     for warning in rendered.warnings:
         app.warn(str(warning))
     app.show(json.dumps(rendered.value, indent=2, ensure_ascii=False))

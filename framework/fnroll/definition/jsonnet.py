@@ -26,7 +26,16 @@ _PLACEHOLDER = "\0fn: not looked up yet\0"
 _PLACEHOLDERS: Mapping[str, Any] = {
     "caller_identity": dict.fromkeys(("Account", "Arn", "UserId"), _PLACEHOLDER),
 }
-_PARAMETERS = ("name", "index", "more")
+_PARAMETERS: Mapping[str, tuple[str, ...]] = {
+    "env": ("name", "default"),
+    "ssm_list": ("name", "index"),
+    "layer_arn": ("name", "version"),
+    "cfn_output": ("stack", "key"),
+    "caller_identity": (),
+    "git_sha": (),
+}
+"""Names of the natives' parameters; of those that are not here, `name`."""
+
 _PLACE = re.compile(r"^\t?(?P<path>[^\n\t]+?):\(?(?P<line>[0-9]+):(?P<column>[0-9]+)\)?-[^\s]+", re.MULTILINE)
 _KEY = re.compile(
     r"""(?P<skip>//[^\n]*|\#[^\n]*|/\*.*?\*/|\|\|\|.*?\|\|\|)
@@ -135,7 +144,7 @@ class _Child:
                 {
                     "path": path,
                     "source": run.map.source,
-                    "natives": {name: _PARAMETERS[: _arity(function)] for name, function in run.table.items()},
+                    "natives": {name: _parameters(name) for name in run.table},
                     "ext_str": dict(world.ext_str),
                     "ext_code": dict(world.ext_code),
                 }
@@ -168,8 +177,8 @@ class _Child:
         return line
 
 
-def _arity(function: Function) -> int:
-    return len(function.takes)
+def _parameters(native: str) -> tuple[str, ...]:
+    return ("address",) if native.endswith("tfstate") else _PARAMETERS.get(native, ("name",))
 
 
 # places

@@ -116,16 +116,22 @@ def _amount(said: str | None, rest: Iterator[Any]) -> tuple[int | None, int]:
 
 
 def _told(value: Any) -> str:
-    """A value that no verb fits, with its type."""
-    if value is None:
-        return "<nil>"
-    return f"{_TYPES.get(type(value), 'map[string]interface {}')}={plain(value)}"
+    """A value that no verb took, with its type."""
+    return "<nil>" if value is None else f"{_type(value)}={plain(value)}"
+
+
+def _type(value: Any) -> str:
+    return _TYPES.get(type(value), "map[string]string")
 
 
 def _formatted(flags: str, width: int | None, precision: int | None, verb: str, value: Any) -> str:
+    if isinstance(value, Mapping | list):
+        return _members(flags, width, precision, verb, value)
     body = _body(flags, precision, verb, value)
     if body is None:
-        body = f"%!{verb}({_told(value)})"
+        # The value is told under the same flags.
+        inner = "<nil>" if value is None else f"{_type(value)}={_formatted(flags, width, precision, 'v', value)}"
+        return f"%!{verb}({inner})"
     if width is not None and width < 0:
         flags, width = flags + "-", -width
     if not width or len(body) >= width:
@@ -133,9 +139,20 @@ def _formatted(flags: str, width: int | None, precision: int | None, verb: str, 
     if "-" in flags:
         return body.ljust(width)
     if "0" in flags:
-        sign = body[0] if body[0] in "+-" and isinstance(value, int | float) else ""
+        sign = body[:1] if body[:1] in ("+", "-") and isinstance(value, int | float) else ""
         return sign + body[len(sign) :].rjust(width - len(sign), "0")
     return body.rjust(width)
+
+
+def _members(flags: str, width: int | None, precision: int | None, verb: str, value: Any) -> str:
+    """Of a list or a map each member by itself."""
+
+    def one(item: Any) -> str:
+        return _formatted(flags, width, precision, verb, item)
+
+    if isinstance(value, list):
+        return f"[{' '.join(map(one, value))}]"
+    return f"map[{' '.join(f'{one(key)}:{one(value[key])}' for key in sorted(value))}]"
 
 
 def _body(flags: str, precision: int | None, verb: str, value: Any) -> str | None:
@@ -143,6 +160,10 @@ def _body(flags: str, precision: int | None, verb: str, value: Any) -> str | Non
     if verb == "v":
         if isinstance(value, float) and precision is not None:
             return _signed(flags, f"{value:.{precision}g}", value)
+        if isinstance(value, str) and precision is not None:
+            return value[:precision]
+        if isinstance(value, int) and not isinstance(value, bool):
+            return _integer(flags, precision, "d", value)
         return _signed(flags, plain(value), value)
     if isinstance(value, bool):
         return plain(value) if verb == "t" else None
@@ -179,16 +200,20 @@ def _text(flags: str, precision: int | None, verb: str, value: str) -> str | Non
 
 def _integer(flags: str, precision: int | None, verb: str, value: int) -> str | None:
     if verb == "c":
-        return chr(value) if 0 <= value <= 0x10FFFF and not 0xD800 <= value < 0xE000 else "\ufffd"
+        return _rune(value)
     if verb == "U":
         return f"U+{value:04X}"
     if verb == "q":
-        return "'" + quoted(chr(value))[1:-1].replace("'", "\\'").replace('\\"', '"') + "'"
+        return "'" + quoted(_rune(value))[1:-1].replace("'", "\\'").replace('\\"', '"') + "'"
     if verb not in "dboxX":
         return None
     digits = format(abs(value), verb).rjust(precision or 0, "0")
     prefix = {"x": "0x", "X": "0X", "o": "0", "b": "0b"}.get(verb, "") if "#" in flags else ""
     return _signed(flags, f"{'-' if value < 0 else ''}{prefix}{digits}", value)
+
+
+def _rune(value: int) -> str:
+    return chr(value) if 0 <= value <= 0x10FFFF and not 0xD800 <= value < 0xE000 else "\ufffd"
 
 
 def quoted(text: str) -> str:

@@ -177,15 +177,16 @@ def _character(said: str, offset: int) -> int:
 
 def _number(said: str, offset: int) -> int | float:
     plain = said.replace("_", "")
+    whole = plain.lstrip("+-")[:2].lower() in ("0x", "0o", "0b") or plain.lstrip("+-").isdigit()
     try:
-        if plain.lstrip("+-")[:2].lower() in ("0x", "0o", "0b"):
-            return int(plain, 0)
-        if plain.lstrip("+-").isdigit():
-            # Go reads 017 as octal.
-            return int(plain, 8) if re.fullmatch(r"[+-]?0[0-7]+", plain) else int(plain)
-        return float(plain)
+        # Go reads 017 as octal.
+        octal = re.fullmatch(r"[+-]?0[0-7]+", plain)
+        value = float(plain) if not whole else int(plain, 8) if octal else int(plain, 0)
     except ValueError:
         raise Fault(offset, f"{shown(said)} is not a number") from None
+    if abs(value) >= 2**63 if whole else abs(value) == float("inf"):
+        raise Fault(offset, f"the number {shown(said)} is too large")
+    return value
 
 
 def _unescaped(said: str, offset: int, quote: str) -> str:

@@ -127,7 +127,7 @@ def _attributes(instance: Mapping[str, Any]) -> Any:
 
 def _output(value: Any) -> Any:
     """The value of an output, which stands beside its type."""
-    if isinstance(value, Mapping) and value.get("value") is not None and value.get("type") is not None:
+    if isinstance(value, Mapping) and "value" in value and value.get("type") is not None:
         return value["value"]
     return value
 
