@@ -42,6 +42,18 @@ async def at_once(config: FunctionConfig, count: int) -> None:
     """Environments that are ready without any wait."""
 
 
+@dataclass(frozen=True)
+class Streamed:
+    """What a fake function streams."""
+
+    content_type: str
+    chunks: tuple[bytes, ...]
+
+    @property
+    def whole(self) -> bytes:
+        return b"".join(self.chunks)
+
+
 @dataclass
 class FakeEmulator:
     """Answers invocations with a Python function; remembers what it was asked."""
@@ -80,7 +92,13 @@ class FakeEmulator:
         report = Report(1.0, 1, config.memory_mb, 32, None, "success")
         log = f"START RequestId: {invocation.request_id}\n".encode() + b"x" * 5000
         try:
-            payload = json.dumps(self.function(config, invocation)).encode()
+            said = self.function(config, invocation)
+            if isinstance(said, Streamed) and invocation.stream is not None:
+                invocation.stream.begin(said.content_type)
+                for chunk in said.chunks:
+                    invocation.stream.chunk(chunk)
+                return Outcome(b"", None, config.version, report, log)
+            payload = said.whole if isinstance(said, Streamed) else json.dumps(said).encode()
         except Failure as error:
             body = json.dumps({"errorType": "Failure", "errorMessage": str(error)}).encode()
             return Outcome(body, "Unhandled", config.version, report, log)

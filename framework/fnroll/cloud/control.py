@@ -12,7 +12,20 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from fnroll.cloud import aliases, functions, layers, policy, provisioned, settings, sources, tags, urls, versions
+from fnroll.cloud import (
+    aliases,
+    code_signing,
+    functions,
+    layer_policies,
+    layers,
+    policy,
+    provisioned,
+    settings,
+    sources,
+    tags,
+    urls,
+    versions,
+)
 from fnroll.cloud.records import Call, Effects, Given, Result
 from fnroll.cloud.services import Services
 from fnroll.cloud.state import State
@@ -60,6 +73,18 @@ OPERATIONS: Mapping[str, Callable[[Call, Given], Result]] = {
     "GetProvisionedConcurrencyConfig": provisioned.get_provisioned_concurrency_config,
     "ListProvisionedConcurrencyConfigs": provisioned.list_provisioned_concurrency_configs,
     "PutProvisionedConcurrencyConfig": provisioned.put_provisioned_concurrency_config,
+    "CreateCodeSigningConfig": code_signing.create_code_signing_config,
+    "DeleteCodeSigningConfig": code_signing.delete_code_signing_config,
+    "DeleteFunctionCodeSigningConfig": code_signing.delete_function_code_signing_config,
+    "GetCodeSigningConfig": code_signing.get_code_signing_config,
+    "GetFunctionCodeSigningConfig": code_signing.get_function_code_signing_config,
+    "ListCodeSigningConfigs": code_signing.list_code_signing_configs,
+    "ListFunctionsByCodeSigningConfig": code_signing.list_functions_by_code_signing_config,
+    "PutFunctionCodeSigningConfig": code_signing.put_function_code_signing_config,
+    "UpdateCodeSigningConfig": code_signing.update_code_signing_config,
+    "AddLayerVersionPermission": layer_policies.add_layer_version_permission,
+    "GetLayerVersionPolicy": layer_policies.get_layer_version_policy,
+    "RemoveLayerVersionPermission": layer_policies.remove_layer_version_permission,
     **dict(settings.operations()),
 }
 

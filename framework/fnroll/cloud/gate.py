@@ -12,44 +12,35 @@ its own name), and a browser's Origin must be too, but for function URLs, whose 
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import json
 import logging
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from fnroll.cloud import policy, protocol, url_events
+from fnroll.cloud import protocol
 from fnroll.cloud.control import OPERATIONS, Control
+from fnroll.cloud.data_plane import INVOKING, DataPlane, limit
 from fnroll.cloud.events import EventQueue
 from fnroll.cloud.faults import Fault, not_built, throttled, too_large
 from fnroll.cloud.feeder import Feeder
-from fnroll.cloud.invoke import Invocations, new_trace_id
-from fnroll.cloud.invoke import Request as Event
-from fnroll.cloud.names import FunctionRef, parse_function
+from fnroll.cloud.invoke import Invocations
 from fnroll.cloud.others import Others
-from fnroll.cloud.payloads import check_json
 from fnroll.cloud.protocol import Answer
 from fnroll.cloud.provisioner import Provisioner
 from fnroll.cloud.state import Endpoint, State
 from fnroll.cloud.store import Store, is_key, read_package
-from fnroll.cloud.urls import url_by_id
+from fnroll.cloud.url_gate import UrlGate
 from fnroll.definition.service import Operation
 from fnroll.emulator.wire import Reply, Request
 from fnroll.errors import FnError, InvocationThrottled
 
-MAX_SYNC = 6_291_456
-MAX_ASYNC = 1_048_576
 MAX_CONTROL = 70_167_211
 MAX_BODY = 268_435_456
 """Bytes of any body: a 250 MB package may be put into the local S3 in one piece."""
-
-LOG_TAIL = 4096
 
 _OWN_HOST = re.compile(r"(?:localhost|127\.0\.0\.1|\[::1\]|(?:[a-z0-9_-]+\.)+localhost)(?::\d+)?", re.IGNORECASE)
 _URL_HOST = re.compile(r"([a-z0-9]+)\.lambda-url\.([a-z0-9-]+)\.localhost(?::\d+)?", re.IGNORECASE)
@@ -99,11 +90,11 @@ class Gate:
         feeder: Feeder,
     ) -> None:
         self._endpoint = endpoint
-        self._read = state.read
         self._store = store
         self._control = control
         self._invocations = invocations
-        self._events = events
+        self._data_plane = DataPlane(invocations, events)
+        self._urls = UrlGate(state.read, invocations)
         self._others = others
         self._provisioner = provisioner
         self._feeder = feeder
@@ -146,7 +137,13 @@ class Gate:
         headers = list(answer.headers)
         if not any(name.lower() == "x-amzn-requestid" for name, _ in headers):
             headers.append(("x-amzn-RequestId", request_id))
-        reply.send(answer.status, headers, answer.body)
+        if answer.stream is None:
+            reply.send(answer.status, headers, answer.body)
+            return
+        reply.begin(answer.status, headers)
+        async for piece in answer.stream:
+            reply.write(piece)
+        reply.finish()
 
     async def _refuse_size(self, request: Request, request_id: str) -> Answer:
         if self._is_lambda(request, scope_of(request)):
@@ -160,11 +157,11 @@ class Gate:
             return _forbidden(f"this is a local cloud: it does not answer to the host {host}")
         assert host is not None
         if by_host := _URL_HOST.fullmatch(host):
-            return await self._url(request, request_id, by_host[1].lower(), request.path)
+            return await self._urls.answer(request, request_id, by_host[1].lower(), request.path)
         segments = request.path.split("/", 4)
         if segments[1:3] == [".fn", "url"] and len(segments) > 3:
             rest = "/" + (segments[4] if len(segments) > 4 else "")
-            return await self._url(request, request_id, segments[3], rest)
+            return await self._urls.answer(request, request_id, segments[3], rest)
         if not is_own_origin(request.header("origin")):
             return _forbidden(f"this is a local cloud: pages of {request.header('origin')} may not call it")
         if segments[1] == ".fn":
@@ -195,10 +192,12 @@ class Gate:
 
     async def _lambda(self, request: Request, request_id: str, region: str) -> Answer:
         operation, variables = protocol.find(request)
-        if len(request.body) > _limit(operation, request):
+        most, _ = limit(operation.name, request) or (MAX_CONTROL, "")
+        if len(request.body) > most:
             raise _size_fault(operation, request)
-        if operation.name == "Invoke":
-            return await self._invoke(request, request_id, region, protocol.parse(operation, request, variables))
+        if operation.name in INVOKING:
+            given = protocol.parse(operation, request, variables)
+            return await self._data_plane.answer(operation.name, request, request_id, region, given)
         if operation.name not in OPERATIONS:
             raise not_built(f"The operation {operation.name}")
         result, effects = await self._control.call(
@@ -214,80 +213,10 @@ class Gate:
             self._feeder.look()
         return protocol.answer(operation, result)
 
-    async def _invoke(self, request: Request, request_id: str, region: str, given: Mapping[str, Any]) -> Answer:
-        if given.get("DurableExecutionName") or given.get("TenantId"):
-            raise not_built("Invoke with DurableExecutionName or TenantId")
-        ref = parse_function(given["FunctionName"], region, given.get("Qualifier"))
-        event = Event(
-            ref, request.body, request_id, _client_context(given), request.header("x-amzn-trace-id") or new_trace_id()
-        )
-        if event.payload:
-            check_json(event.payload)
-        kind = given.get("InvocationType", "RequestResponse")
-        if kind != "RequestResponse":
-            self._invocations.resolve(ref)
-            if kind == "Event":
-                await self._events.put(event)
-            return Answer(202 if kind == "Event" else 204, [], b"")
-        outcome = await self._invocations.run(event)
-        headers = [("Content-Type", "application/json"), ("X-Amz-Executed-Version", outcome.executed_version)]
-        if outcome.function_error is not None:
-            headers.append(("X-Amz-Function-Error", outcome.function_error))
-        if given.get("LogType") == "Tail":
-            headers.append(("X-Amz-Log-Result", base64.b64encode(outcome.log[-LOG_TAIL:]).decode()))
-        return Answer(200, headers, outcome.payload)
-
-    # function URLs
-
-    async def _url(self, request: Request, request_id: str, url_id: str, path: str) -> Answer:
-        url = url_by_id(self._read, url_id)
-        if url is None:
-            return url_events.FORBIDDEN
-        if url.cors and (answer := url_events.preflight(url.cors, request)):
-            return answer
-        # AWS_IAM wants a signature, and nothing here can check one.
-        statements = policy.statements_of(self._read, url.function, url.qualifier)
-        if url.auth != "NONE" or not policy.allows_public_url(statements):
-            return url_events.FORBIDDEN
-        if len(request.body) > MAX_SYNC:
-            raise too_large(MAX_SYNC, "InvokeFunction")
-        trace_id = request.header("x-amzn-trace-id") or new_trace_id()
-        arrival = url_events.Arrival(
-            request, path, url.id, url.function.region, "127.0.0.1", request_id, trace_id, datetime.now(UTC)
-        )
-        payload = json.dumps(url_events.event(arrival), ensure_ascii=False, separators=(",", ":")).encode()
-        ref = FunctionRef(url.function.region, url.function.name, url.qualifier or None)
-        try:
-            outcome = await self._invocations.run(Event(ref, payload, request_id, None, trace_id))
-        except Fault:
-            return url_events.FORBIDDEN
-        answer = url_events.BAD_GATEWAY if outcome.function_error else url_events.answer(outcome.payload)
-        if not url.cors:
-            return answer
-        ours = url_events.cors_headers(url.cors, request)
-        kept = [item for item in answer.headers if not item[0].lower().startswith("access-control-")]
-        return Answer(answer.status, [*kept, *ours], answer.body)
-
-
-def _limit(operation: Operation, request: Request) -> int:
-    if operation.name != "Invoke":
-        return MAX_CONTROL
-    return MAX_ASYNC if request.header("x-amz-invocation-type") == "Event" else MAX_SYNC
-
 
 def _size_fault(operation: Operation, request: Request) -> Fault:
-    # Lambda calls Invoke by another name here.
-    name = "InvokeFunction" if operation.name == "Invoke" else operation.name
-    return too_large(_limit(operation, request), name)
-
-
-def _client_context(given: Mapping[str, Any]) -> str | None:
-    if "ClientContext" not in given:
-        return None
-    try:
-        return base64.b64decode(given["ClientContext"], validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
-        raise Fault("InvalidRequestContentException", "Client context must be a valid Base64-encoded JSON") from None
+    most, name = limit(operation.name, request) or (MAX_CONTROL, operation.name)
+    return too_large(most, name)
 
 
 def _forbidden(message: str) -> Answer:

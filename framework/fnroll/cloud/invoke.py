@@ -20,7 +20,7 @@ from fnroll.cloud.metrics import ALL_RUNNING, Meter, Resource
 from fnroll.cloud.names import LATEST, FunctionRef, function_arn, is_version
 from fnroll.cloud.records import AliasRow, VersionRow, find_alias, find_function, find_version, version_number
 from fnroll.cloud.store import Store
-from fnroll.emulator.api import FunctionConfig, Invocation, Outcome
+from fnroll.emulator.api import FunctionConfig, Invocation, Outcome, ResponseStream
 from fnroll.errors import InvocationThrottled
 from fnroll.sandbox.api import Network
 
@@ -95,15 +95,20 @@ class Invocations:
             raise not_built("Invoke of a function whose code is a container image")
         return version
 
-    async def run(self, request: Request) -> Outcome:
-        """Faults as Lambda's Invoke; raises EmulatorError or SandboxError if no environment could be made."""
-        config = await self._prepared(self.resolve(request.ref))
+    async def run(
+        self, request: Request, *, version: VersionRow | None = None, stream: ResponseStream | None = None
+    ) -> Outcome:
+        """`version`: as `resolve` gave it, if it did already; `stream` gets a response that is streamed.
+
+        Faults as Lambda's Invoke; raises EmulatorError or SandboxError if no environment could be made."""
+        config = await self._prepared(version or self.resolve(request.ref))
         invocation = Invocation(
             request.request_id,
             request.payload or b"{}",
             request.ref.asked_arn,
             request.client_context,
             request.trace_id or new_trace_id(),
+            stream=stream,
         )
         return await self._measured(request.ref, config, invocation)
 

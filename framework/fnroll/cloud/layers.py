@@ -45,14 +45,14 @@ def publish_layer_version(call: Call, given: Given) -> Result:
 
 
 def get_layer_version(call: Call, given: Given) -> Result:
-    return _describe(call, _existing(call, parse_layer(given["LayerName"]), given["VersionNumber"]))
+    return _describe(call, existing(call, parse_layer(given["LayerName"]), given["VersionNumber"]))
 
 
 def get_layer_version_by_arn(call: Call, given: Given) -> Result:
     parts = parse_layer_version(given["Arn"])
     if parts is None or parts[0] != call.region:
         raise absent()
-    return _describe(call, _existing(call, parts[1], parts[2]))
+    return _describe(call, existing(call, parts[1], parts[2]))
 
 
 def list_layer_versions(call: Call, given: Given) -> Result:
@@ -116,7 +116,8 @@ def referenced(db: sqlite3.Connection) -> tuple[set[str], set[tuple[str, ...]]]:
     return packages.union(*merged), merged
 
 
-def _existing(call: Call, name: str, number: int) -> LayerVersionRow:
+def existing(call: Call, name: str, number: int) -> LayerVersionRow:
+    """A layer version that is there. Fault ResourceNotFound."""
     row = call.db.execute(
         "SELECT * FROM layer_version WHERE region = ? AND name = ? AND number = ? AND deleted = 0",
         (call.region, name, number),

@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -30,6 +30,8 @@ class Answer:
     status: int
     headers: Sequence[tuple[str, str]]
     body: bytes
+    stream: AsyncIterator[bytes] | None = None
+    """Instead of `body`: pieces that come by and by."""
 
 
 @dataclass(frozen=True, slots=True)

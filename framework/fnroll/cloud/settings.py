@@ -115,7 +115,7 @@ def _list_event_invoke_configs(call: Call, given: Given) -> Result:
         "SELECT qualifier, value FROM setting WHERE function_id = ? AND noun = ? ORDER BY qualifier",
         (function.id, EVENT_INVOKE.noun),
     ).fetchall()
-    chosen, marker = page(rows, lambda row: str(row["qualifier"]), given)
+    chosen, marker = page(rows, lambda row: f":{row['qualifier']}", given)
     return {
         "FunctionEventInvokeConfigs": [
             _answer(

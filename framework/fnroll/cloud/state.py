@@ -77,6 +77,12 @@ MIGRATIONS = (
     """
     ALTER TABLE event ADD COLUMN refusals INTEGER NOT NULL DEFAULT 0;
     """,
+    """
+    CREATE TABLE code_signing (arn TEXT PRIMARY KEY, region TEXT NOT NULL, said TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE layer_policy (
+        region TEXT NOT NULL, name TEXT NOT NULL, number INTEGER NOT NULL, statements TEXT NOT NULL,
+        revision TEXT NOT NULL, PRIMARY KEY (region, name, number)) WITHOUT ROWID;
+    """,
 )
 """Each runs once, in order; `PRAGMA user_version` counts those that ran. Never edit one that was released: add one."""
 

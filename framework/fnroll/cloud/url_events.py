@@ -119,12 +119,13 @@ def answer(payload: bytes) -> Answer:
         status = int(result["statusCode"])
         if not 100 <= status <= 599:
             return BAD_GATEWAY
-        return Answer(status, _headers(result), _answered_body(result))
+        return Answer(status, checked_headers(result), _answered_body(result))
     except (ValueError, TypeError, AttributeError, binascii.Error):
         return BAD_GATEWAY
 
 
-def _headers(result: Mapping[str, Any]) -> list[tuple[str, str]]:
+def checked_headers(result: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Headers and cookies of a result. Raises ValueError and TypeError for what HTTP cannot carry."""
     headers = [(str(name), _word(value)) for name, value in (result.get("headers") or {}).items()]
     # The server states the length and the connection itself.
     headers = [item for item in headers if item[0].lower() not in ("content-length", "connection", "transfer-encoding")]

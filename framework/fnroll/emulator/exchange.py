@@ -40,16 +40,20 @@ class Connection(Protocol):
 
     def answered(self, reply: Reply, data: bytes, keep: bool) -> None: ...
 
+    def is_next(self, reply: Reply) -> bool:
+        """Whether nothing else has to be answered before."""
+
 
 class Reply:
     """The answer to one request; `send` may be called once, from the event loop's thread."""
 
-    __slots__ = ("_connection", "_keep_alive", "_on_lost", "request", "sent")
+    __slots__ = ("_connection", "_held", "_keep_alive", "_on_lost", "request", "sent")
 
     def __init__(self, connection: Connection, request: Request, keep_alive: bool) -> None:
         self._connection = connection
         self._keep_alive = keep_alive
         self._on_lost: Callable[[], None] | None = None
+        self._held = b""
         self.request = request
         self.sent = False
 
@@ -88,6 +92,32 @@ class Reply:
         if not bodiless and self.request.method != "HEAD":
             data += body
         self._connection.answered(self, data, keep)
+
+    def begin(self, status: int, headers: Headers = ()) -> None:
+        """Begin an answer whose body comes in pieces: `write` each, then `finish`."""
+        if self.sent:
+            raise RuntimeError("an answer was already sent for this request")
+        self.sent = True
+        closing = () if self._keep_alive else (("Connection", "close"),)
+        self._push(head(status, (*headers, *closing, ("Transfer-Encoding", "chunked")), None))
+
+    def write(self, piece: bytes) -> None:
+        """One piece, which is not empty."""
+        self._push(b"%x\r\n%b\r\n" % (len(piece), piece))
+
+    def finish(self) -> None:
+        """The body is whole."""
+        held, self._held = self._held, b""
+        self._connection.answered(self, held + b"0\r\n\r\n", self._keep_alive)
+
+    def _push(self, data: bytes) -> None:
+        transport = self._connection.transport
+        if transport is None:
+            return
+        self._held += data
+        if self._connection.is_next(self):
+            transport.write(self._held)
+            self._held = b""
 
     def send_whole(self, answer: bytes) -> None:
         """As `send`, with an answer that is bytes already: head and body, Content-Length among them."""

@@ -305,6 +305,9 @@ class HttpConnection(asyncio.Protocol):
         self._finished[reply] = (data, keep)
         self._write_finished()
 
+    def is_next(self, reply: Reply) -> bool:
+        return bool(self._owed) and self._owed[0] is reply
+
     def _write_finished(self) -> None:
         while self._owed and self._owed[0] in self._finished:
             data, keep = self._finished.pop(self._owed.popleft())

@@ -1,0 +1,123 @@
+"""Code signing configurations, and which function has which. Stored and answered; nothing here checks a signature.
+
+A configuration whose policy is to enforce is therefore refused for a function: a deploy that passes here would fail on
+AWS for want of a signature.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from typing import Any
+
+from fnroll.cloud.faults import Fault, conflict, not_built
+from fnroll.cloud.names import ACCOUNT
+from fnroll.cloud.records import Call, Given, Result, as_function, named, page
+
+NOUN = "CodeSigning"
+
+
+def create_code_signing_config(call: Call, given: Given) -> Result:
+    name = f"csc-{secrets.token_hex(9)[:17]}"
+    arn = f"arn:aws:lambda:{call.region}:{ACCOUNT}:code-signing-config:{name}"
+    said = {
+        "CodeSigningConfigId": name,
+        "CodeSigningConfigArn": arn,
+        "Description": given.get("Description", ""),
+        "AllowedPublishers": given["AllowedPublishers"],
+        "CodeSigningPolicies": given.get("CodeSigningPolicies") or {"UntrustedArtifactOnDeployment": "Warn"},
+        "LastModified": call.stamp(),
+    }
+    _save(call, arn, said)
+    return {"CodeSigningConfig": said}
+
+
+def get_code_signing_config(call: Call, given: Given) -> Result:
+    return {"CodeSigningConfig": _existing(call, given["CodeSigningConfigArn"])}
+
+
+def update_code_signing_config(call: Call, given: Given) -> Result:
+    arn = given["CodeSigningConfigArn"]
+    members = ("Description", "AllowedPublishers", "CodeSigningPolicies")
+    said = {**_existing(call, arn), **{key: given[key] for key in members if key in given}}
+    said["LastModified"] = call.stamp()
+    _save(call, arn, said)
+    return {"CodeSigningConfig": said}
+
+
+def delete_code_signing_config(call: Call, given: Given) -> Result:
+    arn = given["CodeSigningConfigArn"]
+    _existing(call, arn)
+    if _functions(call, arn):
+        raise conflict("Can't delete a code signing configuration that is in use by a Lambda function.")
+    call.db.execute("DELETE FROM code_signing WHERE arn = ?", (arn,))
+    return {}
+
+
+def list_code_signing_configs(call: Call, given: Given) -> Result:
+    rows = call.db.execute("SELECT said FROM code_signing WHERE region = ? ORDER BY arn", (call.region,))
+    chosen, marker = page(
+        [json.loads(row["said"]) for row in rows], lambda said: str(said["CodeSigningConfigArn"]), given
+    )
+    return {"CodeSigningConfigs": chosen, **marker}
+
+
+def list_functions_by_code_signing_config(call: Call, given: Given) -> Result:
+    arn = given["CodeSigningConfigArn"]
+    _existing(call, arn)
+    chosen, marker = page(_functions(call, arn), str, given)
+    return {"FunctionArns": chosen, **marker}
+
+
+def put_function_code_signing_config(call: Call, given: Given) -> Result:
+    arn = given["CodeSigningConfigArn"]
+    said = _existing(call, arn)
+    _, function = named(call, given)
+    if said["CodeSigningPolicies"].get("UntrustedArtifactOnDeployment") == "Enforce":
+        raise not_built("The code signing policy Enforce")
+    call.db.execute(
+        "INSERT OR REPLACE INTO setting (function_id, qualifier, noun, value) VALUES (?, '', ?, ?)",
+        (function.id, NOUN, json.dumps(arn)),
+    )
+    return {"CodeSigningConfigArn": arn, "FunctionName": function.name}
+
+
+def get_function_code_signing_config(call: Call, given: Given) -> Result:
+    """Empty where the function has none, as Lambda's."""
+    _, function = named(call, given)
+    row = call.db.execute(
+        "SELECT value FROM setting WHERE function_id = ? AND noun = ?", (function.id, NOUN)
+    ).fetchone()
+    return {} if row is None else {"CodeSigningConfigArn": json.loads(row["value"]), "FunctionName": function.name}
+
+
+def delete_function_code_signing_config(call: Call, given: Given) -> Result:
+    _, function = named(call, given)
+    call.db.execute("DELETE FROM setting WHERE function_id = ? AND noun = ?", (function.id, NOUN))
+    return {}
+
+
+def _existing(call: Call, arn: str) -> dict[str, Any]:
+    row = call.db.execute("SELECT said FROM code_signing WHERE arn = ? AND region = ?", (arn, call.region)).fetchone()
+    if row is None:
+        raise Fault(
+            "CodeSigningConfigNotFoundException",
+            "The code signing configuration cannot be found. "
+            f"Check that the provided configuration is not deleted: {arn}.",
+        )
+    said: dict[str, Any] = json.loads(row["said"])
+    return said
+
+
+def _functions(call: Call, arn: str) -> list[str]:
+    rows = call.db.execute(
+        "SELECT function.* FROM setting JOIN function ON id = function_id WHERE noun = ? AND value = ? ORDER BY name",
+        (NOUN, json.dumps(arn)),
+    )
+    return [as_function(row).arn for row in rows]
+
+
+def _save(call: Call, arn: str, said: dict[str, Any]) -> None:
+    call.db.execute(
+        "INSERT OR REPLACE INTO code_signing (arn, region, said) VALUES (?, ?, ?)", (arn, call.region, json.dumps(said))
+    )

@@ -1,0 +1,84 @@
+"""Permissions of layer versions: AddLayerVersionPermission, RemoveLayerVersionPermission, GetLayerVersionPolicy.
+
+Stored and answered: the local cloud has one account, so nobody else asks.
+"""
+
+from __future__ import annotations
+
+import json
+
+from fnroll.cloud.faults import Fault, conflict, stale
+from fnroll.cloud.layers import existing
+from fnroll.cloud.names import ACCOUNT, layer_arn, parse_layer
+from fnroll.cloud.records import Call, Given, Result, new_revision
+
+Place = tuple[str, str, int]
+
+
+def add_layer_version_permission(call: Call, given: Given) -> Result:
+    place = _place(call, given)
+    statements, revision = _read(call, place)
+    _check(given, revision)
+    sid, principal = given["StatementId"], given["Principal"]
+    if sid in statements:
+        raise conflict(
+            f"The statement id ({sid}) provided already exists. "
+            "Please provide a new statement id, or remove the existing statement."
+        )
+    account = principal if principal == "*" or ":" in principal else f"arn:aws:iam::{principal or ACCOUNT}:root"
+    statement = {
+        "Sid": sid,
+        "Effect": "Allow",
+        "Principal": "*" if account == "*" else {"AWS": account},
+        "Action": given["Action"],
+        "Resource": layer_arn(*place),
+    }
+    if given.get("OrganizationId"):
+        statement["Condition"] = {"StringEquals": {"aws:PrincipalOrgID": given["OrganizationId"]}}
+    statements[sid] = statement
+    return {"Statement": json.dumps(statement, separators=(",", ":")), "RevisionId": _save(call, place, statements)}
+
+
+def remove_layer_version_permission(call: Call, given: Given) -> Result:
+    place = _place(call, given)
+    statements, revision = _read(call, place)
+    if given["StatementId"] not in statements:
+        raise Fault("ResourceNotFoundException", f"Statement {given['StatementId']} is not found in resource policy.")
+    _check(given, revision)
+    del statements[given["StatementId"]]
+    _save(call, place, statements)
+    return {}
+
+
+def get_layer_version_policy(call: Call, given: Given) -> Result:
+    statements, revision = _read(call, _place(call, given))
+    if not statements:
+        raise Fault("ResourceNotFoundException", "No policy is associated with the given resource.")
+    policy = {"Version": "2012-10-17", "Id": "default", "Statement": list(statements.values())}
+    return {"Policy": json.dumps(policy, separators=(",", ":")), "RevisionId": revision}
+
+
+def _place(call: Call, given: Given) -> Place:
+    version = existing(call, parse_layer(given["LayerName"]), given["VersionNumber"])
+    return version.region, version.name, version.number
+
+
+def _read(call: Call, place: Place) -> tuple[dict[str, dict[str, object]], str | None]:
+    row = call.db.execute(
+        "SELECT statements, revision FROM layer_policy WHERE region = ? AND name = ? AND number = ?", place
+    ).fetchone()
+    return (json.loads(row["statements"]), row["revision"]) if row is not None else ({}, None)
+
+
+def _check(given: Given, revision: str | None) -> None:
+    if given.get("RevisionId") and given["RevisionId"] != revision:
+        raise stale("GetLayerVersionPolicy")
+
+
+def _save(call: Call, place: Place, statements: dict[str, dict[str, object]]) -> str:
+    revision = new_revision()
+    call.db.execute(
+        "INSERT OR REPLACE INTO layer_policy (region, name, number, statements, revision) VALUES (?, ?, ?, ?, ?)",
+        (*place, json.dumps(statements), revision),
+    )
+    return revision

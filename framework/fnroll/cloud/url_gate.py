@@ -1,0 +1,72 @@
+"""Function URLs served: who may call, the event, and the answer, whole or as it is streamed. Source: facts 2.9."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from fnroll.cloud import policy, url_events
+from fnroll.cloud.data_plane import MAX_SYNC
+from fnroll.cloud.faults import Fault, too_large
+from fnroll.cloud.invoke import Invocations, new_trace_id
+from fnroll.cloud.invoke import Request as Event
+from fnroll.cloud.names import FunctionRef
+from fnroll.cloud.protocol import Answer
+from fnroll.cloud.streams import Relay, url_answer
+from fnroll.cloud.urls import UrlRow, url_by_id
+from fnroll.emulator.api import Outcome
+from fnroll.emulator.streaming import NoPrelude
+from fnroll.emulator.wire import Request
+
+
+class UrlGate:
+    """Lives on the event loop."""
+
+    def __init__(self, read: sqlite3.Connection, invocations: Invocations) -> None:
+        self._read = read
+        self._invocations = invocations
+
+    async def answer(self, request: Request, request_id: str, url_id: str, path: str) -> Answer:
+        url = url_by_id(self._read, url_id)
+        if url is None:
+            return url_events.FORBIDDEN
+        if url.cors and (answer := url_events.preflight(url.cors, request)):
+            return answer
+        # AWS_IAM wants a signature, and nothing here can check one.
+        statements = policy.statements_of(self._read, url.function, url.qualifier)
+        if url.auth != "NONE" or not policy.allows_public_url(statements):
+            return url_events.FORBIDDEN
+        if len(request.body) > MAX_SYNC:
+            raise too_large(MAX_SYNC, "InvokeFunction")
+        trace_id = request.header("x-amzn-trace-id") or new_trace_id()
+        arrival = url_events.Arrival(
+            request, path, url.id, url.function.region, "127.0.0.1", request_id, trace_id, datetime.now(UTC)
+        )
+        payload = json.dumps(url_events.event(arrival), ensure_ascii=False, separators=(",", ":")).encode()
+        ref = FunctionRef(url.function.region, url.function.name, url.qualifier or None)
+        try:
+            answer = await self._invoke(url, Event(ref, payload, request_id, None, trace_id))
+        except Fault:
+            return url_events.FORBIDDEN
+        if not url.cors:
+            return answer
+        ours = url_events.cors_headers(url.cors, request)
+        kept = [item for item in answer.headers if not item[0].lower().startswith("access-control-")]
+        return replace(answer, headers=[*kept, *ours])
+
+    async def _invoke(self, url: UrlRow, event: Event) -> Answer:
+        if url.mode != "RESPONSE_STREAM":
+            return _whole(await self._invocations.run(event))
+        relay = Relay()
+        await relay.start(lambda stream: self._invocations.run(event, stream=stream))
+        try:
+            streamed = await url_answer(relay, url_events.checked_headers)
+        except (NoPrelude, ValueError, TypeError):
+            return url_events.BAD_GATEWAY
+        return streamed if streamed is not None else _whole(relay.outcome())
+
+
+def _whole(outcome: Outcome) -> Answer:
+    return url_events.BAD_GATEWAY if outcome.function_error else url_events.answer(outcome.payload)

@@ -1,0 +1,312 @@
+"""Every operation that is built, called with the least and with all that the model allows; the answers held to its
+output shapes. What is generated comes from the model, so a member that AWS adds is tried with the next botocore."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.eventstream import EventStream
+from botocore.exceptions import ClientError
+from botocore.loaders import Loader
+from botocore.model import ServiceModel, Shape
+from botocore.response import StreamingBody
+
+from cloud_support import ARN, ROLE, client, make, package, served
+from fnroll.cloud.configuration import NOT_BUILT
+from fnroll.cloud.control import OPERATIONS
+from fnroll.cloud.data_plane import INVOKING
+
+MODEL = ServiceModel(Loader().load_service_model("lambda", "service-2"))
+BUILT = sorted({*OPERATIONS, *INVOKING})
+QUEUE = "arn:aws:sqs:us-east-1:000000000000:q"
+LAYER = "arn:aws:lambda:us-east-1:000000000000:layer:words"
+
+REFUSED = frozenset(
+    {
+        *NOT_BUILT,
+        "AmazonManagedKafkaEventSourceConfig",
+        "DocumentDBEventSourceConfig",
+        "LoggingConfig:source",
+        "ProvisionedPollerConfig",
+        "Queues",
+        "SelfManagedEventSource",
+        "SelfManagedKafkaEventSourceConfig",
+        "SourceAccessConfigurations",
+        "Topics",
+        "TumblingWindowInSeconds",
+        "DurableExecutionName",
+        "TenantId",
+    }
+)
+"""Members that are refused by name (docs/local-cloud.md)."""
+
+ELSEWHERE = frozenset(
+    {"S3Bucket", "S3Key", "S3ObjectVersion", "S3ObjectStorageMode", "ImageUri", "DryRun", "RevisionId", "Marker"}
+)
+"""Members that exclude others, or that only one value fits."""
+
+VALUES: Mapping[str, Any] = {
+    "FunctionName": "hello",
+    "Name": "live",
+    "FunctionVersion": "1",
+    "Qualifier": "live",
+    "Role": ROLE,
+    "Runtime": "python3.13",
+    "Handler": "handler.handle",
+    "PackageType": "Zip",
+    "Architectures": ["x86_64"],
+    "Code": {"ZipFile": package()},
+    "ZipFile": package({"other.py": "x"}),
+    "Content": {"ZipFile": package({"word": "x"})},
+    "Timeout": 20,
+    "MemorySize": 256,
+    "Layers": [f"{LAYER}:1"],
+    "LayerName": "words",
+    "VersionNumber": 1,
+    "Arn": f"{LAYER}:1",
+    "StatementId": "mine",
+    "Principal": "*",
+    "Action": "lambda:InvokeFunction",
+    "RoutingConfig": {"AdditionalVersionWeights": {"2": 0.5}},
+    "Resource": f"{ARN}hello",
+    "TagKeys": ["a"],
+    "Tags": {"a": "b"},
+    "EventSourceArn": QUEUE,
+    "DestinationConfig": {"OnFailure": {"Destination": QUEUE}},
+    "FilterCriteria": {"Filters": [{"Pattern": '{"body":["x"]}'}]},
+    "StartingPosition": "LATEST",
+    "MaxItems": 1,
+    "BatchSize": 5,
+    "MaximumBatchingWindowInSeconds": 0,
+    "ProvisionedConcurrentExecutions": 1,
+    "ReservedConcurrentExecutions": 1,
+    "ScalingConfig": {"MaximumConcurrency": 2},
+    "ClientContext": "e30=",
+    "Payload": b"{}",
+    "InvokeArgs": b"{}",
+    "FunctionVersion:ListFunctions": "ALL",
+    "AllowedPublishers": {
+        "SigningProfileVersionArns": ["arn:aws:signer:us-east-1:123456789012:/signing-profiles/p/abcdefghij"]
+    },
+    "CodeSigningPolicies": {"UntrustedArtifactOnDeployment": "Warn"},
+    "SnapStart": {"ApplyOn": "None"},
+    "VpcConfig": {"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]},
+    "FileSystemConfigs": [
+        {
+            "Arn": "arn:aws:elasticfilesystem:us-east-1:123456789012:access-point/fsap-0123456789abcdef0",
+            "LocalMountPath": "/mnt/x",
+        }
+    ],
+    "DeadLetterConfig": {"TargetArn": QUEUE},
+    "KMSKeyArn": "arn:aws:kms:us-east-1:123456789012:key/x",
+    "EphemeralStorage": {"Size": 600},
+    "Environment": {"Variables": {"NAME": "b"}},
+    "UpdateRuntimeOn": "Auto",
+    "EventSourceToken": "token",
+    "SourceArn": QUEUE,
+    "SourceAccount": "123456789012",
+    "PrincipalOrgID": "o-0123456789",
+    "OrganizationId": "o-0123456789",
+    "SourceKMSKeyArn": "arn:aws:kms:us-east-1:123456789012:key/x",
+    "FunctionUrlAuthType": "NONE",
+    "ImageConfig": {"Command": ["x"]},
+    "LoggingConfig": {"LogFormat": "JSON", "LogGroup": "/x", "ApplicationLogLevel": "INFO", "SystemLogLevel": "INFO"},
+    "Cors": {"AllowOrigins": ["*"], "MaxAge": 1},
+}
+
+FRESH = {
+    "CreateFunction": {"FunctionName": "fresh"},
+    "CreateAlias": {"Name": "fresh"},
+    "CreateFunctionUrlConfig": {"Qualifier": "other"},
+    "AddPermission": {"StatementId": "fresh"},
+    "AddLayerVersionPermission": {"StatementId": "fresh", "Action": "lambda:GetLayerVersion"},
+    "CreateEventSourceMapping": {"FunctionName": "hello:other"},
+    "DeleteFunction": {"Qualifier": "3"},
+    "PutFunctionCodeSigningConfig": {},
+    "DeleteCodeSigningConfig": {"CodeSigningConfigArn": "free"},
+    "PutRuntimeManagementConfig": {
+        "UpdateRuntimeOn": "Manual",
+        "RuntimeVersionArn": f"arn:aws:lambda:us-east-1::runtime:{'a' * 64}",
+    },
+    "ListFunctions": {"MasterRegion": "ALL", "FunctionVersion": "ALL"},
+    "ListAliases": {"FunctionVersion": "1"},
+    "PublishVersion": {},
+}
+"""What an operation needs otherwise than the others."""
+
+NEEDED = {
+    "CreateFunction": ("Runtime", "Handler"),
+    "UpdateFunctionCode": ("ZipFile",),
+    "CreateEventSourceMapping": ("EventSourceArn",),
+}
+"""What Lambda wants, and its model does not say."""
+
+ONLY = {"PublishVersion": {"CodeSha256"}, "PutProvisionedConcurrencyConfig": set[str](), "Invoke": {"InvocationType"}}
+"""Members left out of an operation's full input: they fit one value only."""
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """A state that holds one of everything, and the names that were drawn."""
+    directory = tmp_path_factory.mktemp("state")
+    with served(directory) as (endpoint, _):
+        api = client(endpoint)
+        make(api, Publish=True, Tags={"a": "b"})
+        for description in ("2", "3"):
+            api.update_function_configuration(FunctionName="hello", Description=description)
+            api.publish_version(FunctionName="hello")
+        for name in ("live", "other"):
+            api.create_alias(FunctionName="hello", Name=name, FunctionVersion="1")
+        api.publish_layer_version(LayerName="words", Content={"ZipFile": package({"word": "x"})})
+        for qualifier in ({}, {"Qualifier": "live"}):
+            api.create_function_url_config(FunctionName="hello", AuthType="NONE", **qualifier)
+            api.put_function_event_invoke_config(FunctionName="hello", MaximumRetryAttempts=1, **qualifier)
+            api.add_permission(
+                FunctionName="hello", StatementId="mine", Principal="*", Action="lambda:InvokeFunction", **qualifier
+            )
+        api.add_layer_version_permission(
+            LayerName="words", VersionNumber=1, StatementId="mine", Principal="*", Action="lambda:GetLayerVersion"
+        )
+        api.put_provisioned_concurrency_config(
+            FunctionName="hello", Qualifier="live", ProvisionedConcurrentExecutions=1
+        )
+        publishers = VALUES["AllowedPublishers"]
+        used, free = (
+            api.create_code_signing_config(AllowedPublishers=publishers)["CodeSigningConfig"]["CodeSigningConfigArn"]
+            for _ in range(2)
+        )
+        api.put_function_code_signing_config(FunctionName="hello", CodeSigningConfigArn=used)
+        client(endpoint, "sqs").create_queue(QueueName="q")
+        uuid = api.create_event_source_mapping(FunctionName="hello", EventSourceArn=QUEUE, Enabled=False)["UUID"]
+    return directory, {"UUID": uuid, "CodeSigningConfigArn": used, "free": free}
+
+
+def generated(shape: Shape, name: str, *, full: bool) -> Any:
+    """A value of a shape: known by its name, or the simplest that the model allows."""
+    if name in VALUES:
+        return VALUES[name]
+    kind = shape.type_name
+    if kind == "structure":
+        members: dict[str, Any] = {}
+        for member, inner in shape.members.items():
+            if member in shape.required_members or (full and member not in REFUSED | ELSEWHERE):
+                members[member] = generated(inner, member, full=full)
+        return members
+    if kind == "list":
+        return [generated(shape.member, name, full=full)]
+    if kind == "map":
+        return {"a": generated(shape.value, name, full=full)}
+    if kind in ("integer", "long"):
+        return max(int(shape.metadata.get("min", 1)), 1)
+    if kind in ("float", "double"):
+        return 0.5
+    if kind == "boolean":
+        return True
+    if kind == "blob":
+        return b"{}"
+    if kind == "timestamp":
+        return 1_700_000_000
+    if "enum" in shape.metadata:
+        return shape.metadata["enum"][0]
+    return "x" * max(int(shape.metadata.get("min", 1)), 1)
+
+
+def arguments(name: str, drawn: Mapping[str, str], *, full: bool) -> dict[str, Any]:
+    shape = MODEL.operation_model(name).input_shape
+    if shape is None:
+        return {}
+    said: dict[str, Any] = generated(shape, "", full=full)
+    if name.endswith("EventSourceMapping"):
+        said.pop("LoggingConfig", None)
+        for member in ("StartingPosition", "StartingPositionTimestamp", "MaximumRecordAgeInSeconds"):
+            said.pop(member, None)
+    said = {key: value for key, value in said.items() if key not in ONLY.get(name, ())}
+    said |= {key: VALUES[key] for key in NEEDED.get(name, ())}
+    said |= {key: value for key, value in drawn.items() if key in said}
+    special = FRESH.get(name, {})
+    said |= {key: drawn.get(value, value) for key, value in special.items() if full or key in said}
+    if "Qualifier" in special and "Qualifier" in shape.members:
+        said["Qualifier"] = special["Qualifier"]
+    return said
+
+
+def check(shape: Shape, value: Any, place: str) -> None:
+    """`value`, parsed by botocore, is of the shape; members that the model requires are there."""
+    kind = shape.type_name
+    if isinstance(value, EventStream):
+        assert [event for event in value if "InvokeComplete" in event], place
+        return
+    kinds: dict[str, tuple[type, ...]] = {
+        "structure": (dict,),
+        "map": (dict,),
+        "list": (list,),
+        "string": (str,),
+        "integer": (int,),
+        "long": (int,),
+        "float": (float, int),
+        "double": (float, int),
+        "boolean": (bool,),
+        "timestamp": (datetime,),
+        "blob": (bytes, StreamingBody),
+    }
+    assert isinstance(value, kinds[kind]), f"{place} is {value!r}, a {kind} is wanted"
+    if kind == "structure":
+        unknown = value.keys() - shape.members.keys() - {"ResponseMetadata"}
+        assert not unknown, f"{place}: {unknown}"
+        missing = set(shape.required_members) - value.keys()
+        assert not missing, f"{place} lacks {missing}"
+        for key, item in value.items():
+            if key != "ResponseMetadata":
+                check(shape.members[key], item, f"{place}.{key}")
+    elif kind == "list":
+        for number, item in enumerate(value):
+            check(shape.member, item, f"{place}[{number}]")
+    elif kind == "map":
+        for key, item in value.items():
+            check(shape.value, item, f"{place}.{key}")
+    elif kind == "string" and "enum" in shape.metadata:
+        assert value in shape.metadata["enum"], f"{place} is {value!r}"
+
+
+@pytest.fixture
+def api(state: tuple[Path, dict[str, str]], tmp_path: Path) -> Iterator[Any]:
+    directory = tmp_path / "state"
+    shutil.copytree(state[0], directory)
+    with served(directory) as (endpoint, _):
+        client(endpoint, "sqs").create_queue(QueueName="q")
+        yield client(endpoint)
+
+
+@pytest.mark.parametrize("full", [False, True], ids=["least", "all"])
+@pytest.mark.parametrize("name", BUILT)
+def test_an_operation(api: Any, state: tuple[Path, dict[str, str]], name: str, full: bool) -> None:
+    from botocore import xform_name
+
+    model = MODEL.operation_model(name)
+    said = arguments(name, state[1], full=full)
+    try:
+        answer = getattr(api, xform_name(name))(**said)
+    except ClientError as error:
+        pytest.fail(f"{said}: {error}")
+    assert answer["ResponseMetadata"]["HTTPStatusCode"] == model.http.get("responseCode", 200)
+    if model.output_shape is not None:
+        check(model.output_shape, {key: value for key, value in answer.items() if key != "ResponseMetadata"}, name)
+
+
+@pytest.mark.parametrize("name", [name for name in BUILT if name.startswith("List")])
+def test_a_list_is_paged_by_botocores_paginator(api: Any, state: tuple[Path, dict[str, str]], name: str) -> None:
+    from botocore import xform_name
+
+    if not api.can_paginate(xform_name(name)):
+        pytest.skip("the model has no paginator for it")
+    said = arguments(name, state[1], full=False)
+    pages = list(api.get_paginator(xform_name(name)).paginate(**said, PaginationConfig={"PageSize": 1}))
+    whole = getattr(api, xform_name(name))(**said)
+    (key,) = [key for key, value in whole.items() if isinstance(value, list)]
+    assert [item for page in pages for item in page.get(key, [])] == whole[key]
+    assert all(len(page.get(key, [])) <= 1 for page in pages)
