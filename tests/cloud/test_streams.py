@@ -34,7 +34,7 @@ def test_chunks_come_as_events_and_then_the_end(lambda_: Any, fake: FakeEmulator
     make(lambda_)
     fake.function = streams("text/plain", b"one", b"two")
     assert read(lambda_) == ([b"one", b"two"], {})
-    chunks, end = read(lambda_, LogType="Tail")
+    _, end = read(lambda_, LogType="Tail")
     assert base64.b64decode(end["LogResult"]) == b"x" * 4096
 
 

@@ -140,6 +140,9 @@ class Gate:
         if answer.stream is None:
             reply.send(answer.status, headers, answer.body)
             return
+        if answer.status in (204, 304) or request.method == "HEAD":
+            reply.send(answer.status, headers)  # such an answer has no body, and what streams one goes on without us
+            return
         reply.begin(answer.status, headers)
         async for piece in answer.stream:
             reply.write(piece)
