@@ -37,8 +37,9 @@ test: check ## everything: style, types, import rules, then the whole suite
 test-quick: $(VENV)/.dev ## the suite without what is marked slow
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow"
 
-soak: $(VENV)/.dev ## minutes of it: a thousand environments at once, 200,000 invocations with one in fifty going wrong
-	$(BIN)/python -m pytest -m soak tests/soak
+soak: $(VENV)/.dev ## minutes to an hour: a thousand environments at once, 200,000 invocations, new examples
+	$(BIN)/python -m pytest -m soak tests
+	$(BIN)/python -m pytest -m "hypothesis and not soak" --hypothesis-profile=soak tests
 
 conformance: $(VENV)/.dev ## AWS's own runtime clients as functions; builds them with the toolchains that are here
 	FN_CONFORMANCE=1 $(BIN)/python -m pytest tests/conformance -rs

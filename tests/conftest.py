@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import signal
 
+import hypothesis
+
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Started in the background of a script, a process ignores SIGINT, and so would every command that a test starts
     # and interrupts.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# The same examples each time, and as slow as the machine likes: a suite that fails by luck is believed by nobody.
+# `make soak` looks for new ones.
+hypothesis.settings.register_profile("suite", deadline=None, derandomize=True, max_examples=60, print_blob=True)
+hypothesis.settings.register_profile("soak", deadline=None, max_examples=2_000, print_blob=True)
+hypothesis.settings.load_profile("suite")
