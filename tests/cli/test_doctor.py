@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fnroll.cli.doctor import Check, chosen, directory, extras, interpreter, limits, room, tiers
+from fnroll.cli.doctor import Check, chosen, directory, extras, interpreter, limits, outbound, room, tiers
 from fnroll.emulator.policy import MAX_ENVIRONMENTS, capacity
 from fnroll.layers import Runtime
 from fnroll.sandbox.api import Missing, Verdict
@@ -64,6 +64,14 @@ def test_an_interpreter_counts_where_a_sandbox_sees_it() -> None:
     assert interpreter(runtime("perl"), which).detail == "/usr/bin/perl"
     assert interpreter(runtime("ruby"), which).state == "partly"
     assert interpreter(runtime("cobol"), which).state == "no"
+
+
+def test_the_way_out_is_looked_for(tmp_path: Path) -> None:
+    device = tmp_path / "tun"
+    assert outbound(None, device).mend == "install the package slirp4netns"
+    assert outbound("/usr/bin/slirp4netns", device).mend.startswith("sudo modprobe tun")
+    device.touch()
+    assert outbound("/usr/bin/slirp4netns", device).state == "yes"
 
 
 def test_a_directory_is_tried_by_writing(tmp_path: Path) -> None:

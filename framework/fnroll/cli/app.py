@@ -204,12 +204,13 @@ sandbox_option = click.option(
     show_default=True,
     envvar="FN_SANDBOX",
     show_envvar=True,
-    help="The sandbox tier; auto takes the strongest that this machine gives.",
+    help="The sandbox tier; auto takes the strongest that this machine gives (see fn doctor).",
 )
 network_option = click.option(
     "--network",
-    type=click.Choice(["none", "host"]),
+    type=click.Choice(["none", "nat", "host"]),
     default="none",
     show_default=True,
-    help="What a function reaches. none: its Runtime API alone; host: this machine's network.",
+    help="What a function reaches. none: its Runtime API alone; nat: the world but not this machine's loopback, by "
+    "slirp4netns; host: this machine's network.",
 )

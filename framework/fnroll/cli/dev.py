@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 
@@ -23,6 +23,7 @@ from fnroll.errors import FnError, UsageError
 if TYPE_CHECKING:
     from fnroll.cli.shipping import Order
     from fnroll.emulator import LogLine
+    from fnroll.sandbox.api import Network
 
 LOOK_EVERY: Final = 0.08
 """Seconds between two looks at a tree; more where looking takes long."""
@@ -42,9 +43,7 @@ Stamp = tuple[tuple[str, int, int, int], ...]
 @sandbox_option
 @network_option
 @click.pass_obj
-def dev(
-    app: App, directories: tuple[Path, ...], port: int, alias: str, sandbox: str, network: Literal["none", "host"]
-) -> None:
+def dev(app: App, directories: tuple[Path, ...], port: int, alias: str, sandbox: str, network: Network) -> None:
     """Serve the working tree, and serve it anew whenever a file changes.
 
     The function (with several DIRs, all of them) answers at a URL and through Invoke, in a local cloud that forgets

@@ -5,6 +5,7 @@ Every check is a function from what it finds to `Check` values; nothing is belie
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
@@ -64,6 +65,7 @@ def doctor(app: App, output: Any) -> None:
     found = [
         *tiers(verdicts),
         *limits(verdicts),
+        outbound(shutil.which("slirp4netns"), Path("/dev/net/tun")),
         *extras(lambda module: find_spec(module) is not None),
         *_interpreters(lambda: list_runtimes(app.directory)),
         directory("state", app.state),
@@ -105,6 +107,16 @@ def _tier(verdict: Verdict) -> dict[str, Any]:
 def chosen(verdicts: Sequence[Verdict]) -> str | None:
     """The tier that "auto" takes: the first that works."""
     return next((verdict.tier for verdict in verdicts if verdict.refused is None), None)
+
+
+def outbound(program: str | None, device: Path) -> Check:
+    """What `--network nat` takes in the linux tier."""
+    what = "--network nat"
+    if program is None:
+        return Check("network", what, "no", "slirp4netns is not installed", "install the package slirp4netns")
+    if not os.access(device, os.R_OK | os.W_OK):
+        return Check("network", what, "no", f"{device} cannot be opened", f"sudo modprobe tun; sudo chmod 666 {device}")
+    return Check("network", what, "yes", program)
 
 
 def tiers(verdicts: Sequence[Verdict]) -> list[Check]:

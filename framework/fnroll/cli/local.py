@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,8 +19,7 @@ from fnroll.errors import CloudError
 if TYPE_CHECKING:
     from fnroll.cloud import Endpoint
     from fnroll.emulator import LogLine
-
-Network = Literal["none", "host"]
+    from fnroll.sandbox.api import Network
 
 START_LIMIT = 30.0
 """Seconds a detached cloud may take until it answers."""

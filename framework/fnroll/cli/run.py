@@ -14,14 +14,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from fnroll.cli import envfile
+from fnroll.cli.app import network_option, sandbox_option
 from fnroll.cli.events import InOrder, in_order, read_events
 from fnroll.errors import FunctionFailed, UsageError
 
 if TYPE_CHECKING:
     from fnroll.sandbox.api import Network
-
-TIERS = ("auto", "linux", "landlock", "process")
-NETWORKS = ("none", "host")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,22 +68,8 @@ class Plan:
 )
 @click.option("--timeout", type=click.IntRange(1, 900), metavar="SECONDS", help="Instead of the definition's Timeout.")
 @click.option("--memory", type=click.IntRange(128, 10240), metavar="MB", help="Instead of the definition's MemorySize.")
-@click.option(
-    "--network",
-    type=click.Choice(NETWORKS),
-    default="none",
-    show_default=True,
-    help="What a function reaches. none: its Runtime API alone; host: this machine's network.",
-)
-@click.option(
-    "--sandbox",
-    type=click.Choice(TIERS),
-    default="auto",
-    show_default=True,
-    envvar="FN_SANDBOX",
-    show_envvar=True,
-    help="The sandbox tier; auto takes the strongest that this machine gives (see fn doctor).",
-)
+@network_option
+@sandbox_option
 @click.option(
     "--rootfs",
     metavar="DIR|empty",

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fnroll.cli.app import App
-from fnroll.cli.run import TIERS, rootfs_of
+from fnroll.cli.app import App, sandbox_option
+from fnroll.cli.run import rootfs_of
 from fnroll.errors import LayerError, UsageError
 
 if TYPE_CHECKING:
@@ -23,15 +23,7 @@ _MARKS = {"passed": ("ok", "green"), "failed": ("FAILED", "red"), "skipped": ("l
 @click.command()
 @click.argument("name", metavar="[NAME|DIR]", default=".")
 @click.option("--case", "names", metavar="CASE", multiple=True, help="Only this case. Repeatable.")
-@click.option(
-    "--sandbox",
-    type=click.Choice(TIERS),
-    default="auto",
-    show_default=True,
-    envvar="FN_SANDBOX",
-    show_envvar=True,
-    help="The sandbox tier that the runtime runs in.",
-)
+@sandbox_option
 @click.option(
     "--rootfs", metavar="DIR|empty", help="What it sees as its system; empty proves that its layer brings all it needs."
 )

@@ -191,7 +191,7 @@ class Invocations:
 
         Nothing where the function's network does not reach it.
         """
-        if self._network == "none":
+        if self._network != "host":
             return {}
         return {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{self._port}"}
 

@@ -27,7 +27,7 @@ from typing import Literal, Protocol
 
 from fnroll.errors import SandboxError
 
-Network = Literal["none", "host"]
+Network = Literal["none", "nat", "host"]
 Tier = Literal["auto", "linux", "landlock", "process"]
 
 
@@ -56,6 +56,9 @@ class Program:
 class SandboxSpec:
     """One sandbox to make. `task` and `opt` are host directories, read-only inside; sizes are in MiB. So are `runtime`
     and `lang`, of a managed runtime: its client and, where /usr does not hold it, its interpreter.
+
+    `network`: "none" is the Runtime API alone, "nat" the world but not the host's loopback, "host" what the host has;
+    tiers without a network of their own have the host's and say so (`missing`).
 
     `program` is asked once, with the layout that the tier gives; None: make the sandbox, start nothing yet. `scratch`:
     a /tmp that outlives this sandbox; None: one of its own. `limits` False: neither memory nor CPU is limited.

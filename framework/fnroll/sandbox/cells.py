@@ -13,7 +13,7 @@ import _socket
 import os
 import select
 
-from fnroll.sandbox import channel, enter, init, rootfs, steps, syscalls
+from fnroll.sandbox import channel, enter, init, outbound, rootfs, steps, syscalls
 from fnroll.sandbox.outside import Outside, Within
 
 TYPE_CHECKING = False
@@ -32,9 +32,10 @@ _MAKING = 4
 
 
 class Cell:
-    """`listener` is the Runtime API's, `mounts` the mount namespace, both as descriptors. -1: there is none (yet)."""
+    """`listener` is the Runtime API's, `mounts` the mount namespace, both as descriptors. -1: there is none (yet).
+    `way` leads out of its network."""
 
-    __slots__ = ("feed", "lease", "life", "listener", "mounts", "own_network", "pid", "pidfd")
+    __slots__ = ("feed", "lease", "life", "listener", "mounts", "own_network", "pid", "pidfd", "way")
 
     def __init__(self, pid: int, pidfd: int, feed: _socket.socket, lease: Lease | None, own_network: bool) -> None:
         self.pid = pid
@@ -45,6 +46,7 @@ class Cell:
         self.life: _socket.socket | None = None
         self.listener = -1
         self.mounts = -1
+        self.way: outbound.Way | None = None
 
 
 class Server:
@@ -211,8 +213,6 @@ class Server:
         channel.say(life, "pid", cell.pid, number, descriptors=(cell.pidfd,))
         if cell.listener >= 0:
             channel.say(life, "listening", descriptors=(cell.listener,))
-            os.close(cell.listener)
-            cell.listener = -1
         name = ""
         try:
             for name, step in JOB:  # noqa: B007 -- the name is for the error
@@ -222,9 +222,10 @@ class Server:
             channel.say(life, "failed", 0, *steps.described(name, error))
             self._kill(cell)
         cell.feed.close()
-        for descriptor in (*descriptors, cell.mounts):
-            os.close(descriptor)
-        cell.mounts = -1
+        for descriptor in (*descriptors, cell.mounts, cell.listener):
+            if descriptor >= 0:
+                os.close(descriptor)
+        cell.mounts = cell.listener = -1
 
     def _limit(self, cell: Cell, job: channel.Job) -> None:
         if job.memory_mb and cell.lease is not None:
@@ -243,8 +244,18 @@ class Server:
             if path:
                 self._attach(cell, self._outside.shown(path), target)
 
+    def _outbound(self, cell: Cell, job: channel.Job) -> None:
+        if job.network == "nat":
+            network = outbound.namespace_of(cell.listener)
+            try:
+                cell.way = outbound.open_way(job.way, network, self._outside)
+            finally:
+                os.close(network)
+
     def _resolver(self, cell: Cell, job: channel.Job) -> None:
-        """The host's, with the host's network; over ours."""
+        """The host's, with the host's network, or that of the way out; over ours."""
+        if job.network == "nat":
+            self._attach(cell, self._outside.written("resolv.conf", outbound.RESOLV_CONF), "/etc/resolv.conf")
         for path in rootfs.HOST_NETWORK_FILES if job.network == "host" else ():
             try:
                 copy = self._outside.shown(f"/{path}")
@@ -292,6 +303,8 @@ class Server:
                 os.close(descriptor)
         if cell.lease is not None and not cell.lease.remove():
             self._busy_groups.append(cell.lease)
+        if cell.way is not None:
+            cell.way.close()
         if cell.life is not None:
             self._forget(cell.life.fileno())
             channel.say(cell.life, "gone")
@@ -324,6 +337,7 @@ JOB: tuple[tuple[str, Callable[[Server, Cell, channel.Job], None]], ...] = (
     ("task", Server._task),
     ("layers", Server._layers),
     ("runtime", Server._runtime),
+    ("outbound", Server._outbound),
     ("resolver", Server._resolver),
     ("scratch", Server._scratch),
 )

@@ -38,8 +38,8 @@ class Job:
 
     `task`, `opt`, `runtime` and `lang` are host paths ("" for none). `tmp` is the directory to delete afterwards in the
     tiers without namespaces, `writable` what the program has there for /tmp, `port` the Runtime API's on 127.0.0.1 (0:
-    it has an address of its own). `scratch` is the key of a /tmp that outlives the sandbox (0: none); `memory_mb` 0: no
-    limits.
+    it has an address of its own). `way`: for network "nat", the program that leads out (outbound.py). `scratch` is the
+    key of a /tmp that outlives the sandbox (0: none); `memory_mb` 0: no limits.
     """
 
     __slots__ = (
@@ -53,6 +53,7 @@ class Job:
         "task",
         "tmp",
         "tmp_mb",
+        "way",
         "writable",
     )
 
@@ -69,6 +70,7 @@ class Job:
         port: int = 0,
         runtime: str = "",
         lang: str = "",
+        way: str = "",
     ) -> None:
         self.task = task
         self.opt = opt
@@ -81,15 +83,21 @@ class Job:
         self.port = port
         self.runtime = runtime
         self.lang = lang
+        self.way = way
 
     def shown(self) -> tuple[str, ...]:
         """The host's directories among them."""
         return tuple(path for path in (self.task, self.opt, self.runtime, self.lang) if path)
 
 
+_IN_ORDER = (
+    *("task", "opt", "network", "tmp", "tmp_mb", "scratch", "memory_mb"),
+    *("writable", "port", "runtime", "lang", "way"),
+)
+
+
 def packed(job: Job) -> list[object]:
-    names = ("task", "opt", "network", "tmp", "tmp_mb", "scratch", "memory_mb", "writable", "port", "runtime", "lang")
-    return [getattr(job, name) for name in names]
+    return [getattr(job, name) for name in _IN_ORDER]
 
 
 def unpacked(values: list[Any]) -> Job:

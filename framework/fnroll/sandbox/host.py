@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fnroll.errors import SandboxError
-from fnroll.sandbox import channel, missing
+from fnroll.sandbox import channel, missing, outbound
 from fnroll.sandbox.api import Layout, Missing, Program, SandboxSpec, Scratch, StepFailed, Tier, Verdict
 from fnroll.sandbox.limits import Places
 from fnroll.sandbox.rootfs import API_ADDRESS, API_PORT, GID, UID
@@ -253,7 +254,20 @@ class Host:
             port=place.listener.getsockname()[1] if place.listener else 0,
             runtime=str(spec.runtime.resolve()) if spec.runtime else "",
             lang=str(spec.lang.resolve()) if spec.lang else "",
+            way=self._way(spec),
         )
+
+    def _way(self, spec: SandboxSpec) -> str:
+        """The program that leads a sandbox's own network out. Raises SandboxError where there is none."""
+        if spec.network != "nat" or self._tier != "linux":
+            return ""
+        found = shutil.which(outbound.PROGRAM)
+        if found is None:
+            raise SandboxError(
+                f"network nat needs {outbound.PROGRAM}, which is not installed here",
+                hint=f"install the package {outbound.PROGRAM}, or use --network host",
+            )
+        return str(Path(found).resolve())
 
     async def close(self) -> None:
         self._closed = True

@@ -37,12 +37,13 @@ class Outside:
         self._ground = ground
         self._keys: set[int] = set()
 
-    def _within(self) -> Within:
+    def within(self) -> Within:
+        """Among the host's files."""
         return Within(self._ground.outside, self._ground.here)
 
     def shown(self, path: str) -> int:
         """A detached, read-only copy of a directory or file of the host, as a descriptor. Raises OSError."""
-        with self._within():
+        with self.within():
             copy = syscalls.copy_of_mount(path)
         syscalls.set_copy(copy, syscalls.MS_RDONLY | syscalls.MS_NOSUID | syscalls.MS_NODEV)
         return copy
@@ -50,7 +51,7 @@ class Outside:
     def make(self, key: int, size_mb: int) -> None:
         """Where it cannot be made, the sandbox that wants to use it fails and says so."""
         try:
-            with self._within():
+            with self.within():
                 os.mkdir(_place(key), 0o755)
                 rootfs.mount_scratch(_place(key), size_mb)
         except OSError:
@@ -59,14 +60,24 @@ class Outside:
 
     def copy(self, key: int) -> int:
         """A detached copy of the mount, as a descriptor. Raises OSError."""
-        with self._within():
+        with self.within():
             return syscalls.copy_of_mount(_place(key))
+
+    def written(self, name: str, text: str) -> int:
+        """As `shown`: a small file of ours."""
+        path = f"{rootfs.ROOT}/{name}"
+        with self.within():
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+            os.write(descriptor, text.encode())
+            os.fchmod(descriptor, 0o644)
+            os.close(descriptor)
+        return self.shown(path)
 
     def drop(self, key: int) -> None:
         """It is gone when the last sandbox that uses it is."""
         if key in self._keys:
             self._keys.discard(key)
-            with self._within():
+            with self.within():
                 syscalls.detach(_place(key))
                 os.rmdir(_place(key))
 

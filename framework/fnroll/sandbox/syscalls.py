@@ -52,6 +52,8 @@ _OPEN_TREE_CLONE, _OPEN_TREE_CLOEXEC, _MOVE_MOUNT_F_EMPTY_PATH = 1, 0o2000000, 4
 _SFD_NONBLOCK_CLOEXEC = 0o2004000
 
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 4, 36, 38
+_PR_CAP_AMBIENT, _RAISE = 47, 2
+CAP_NET_ADMIN, CAP_SYS_ADMIN = 12, 21
 _KEYCTL_JOIN_SESSION_KEYRING = 1
 _SECCOMP_SET_MODE_FILTER = 1
 _CLOSE_RANGE_CLOEXEC = 4
@@ -226,6 +228,17 @@ def drop_capabilities() -> None:
     """Empty the effective, permitted and inheritable sets."""
     header = _CAPABILITY_VERSION_3.to_bytes(4, "little") + bytes(4)
     _call("capset", header, bytes(24))
+
+
+def keep_capabilities(*kept: int) -> None:
+    """These and no others, also through exec, whoever the user is."""
+    mask = sum(1 << number for number in kept)
+    header = _CAPABILITY_VERSION_3.to_bytes(4, "little") + bytes(4)
+    _call("capset", header, struct.pack("=6I", mask, mask, mask, 0, 0, 0))
+    zero = ctypes.c_ulong(0)
+    for number in kept:
+        if _libc.prctl(_PR_CAP_AMBIENT, ctypes.c_ulong(_RAISE), ctypes.c_ulong(number), zero, zero) != 0:
+            _raise("prctl")
 
 
 def install_filter(program: bytes) -> None:
