@@ -1,5 +1,8 @@
 # The two commands a newcomer types are `make demo` and `make test`; both prepare what they need.
 
+# Many `fn` processes are started here: what Python compiled once is kept, whatever the caller's environment says.
+unexport PYTHONDONTWRITEBYTECODE
+
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check

@@ -8,7 +8,23 @@
 docs/local-cloud.md says what is answered exactly, what is stored only, and what is refused.
 """
 
-from fnroll.cloud.server import embedded, reset, running, serve
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fnroll.cloud.standing import reset, running
 from fnroll.cloud.state import Endpoint
 
+if TYPE_CHECKING:
+    from fnroll.cloud.server import embedded, serve
+
 __all__ = ["Endpoint", "embedded", "reset", "running", "serve"]
+
+
+def __getattr__(name: str) -> Any:
+    """The server is imported by whoever starts one (see standing.py)."""
+    if name not in ("embedded", "serve"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from fnroll.cloud import server
+
+    return getattr(server, name)

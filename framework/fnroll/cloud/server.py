@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import ipaddress
-import json
 import os
 import socket
 import threading
@@ -29,16 +28,14 @@ from fnroll.cloud.provisioner import Provisioner
 from fnroll.cloud.queue_source import QueueFeeder
 from fnroll.cloud.services import Services
 from fnroll.cloud.settings import reserved
-from fnroll.cloud.state import Endpoint, State, read_endpoint, remove
+from fnroll.cloud.standing import WAIT
+from fnroll.cloud.state import Endpoint, State
 from fnroll.cloud.store import Store
 from fnroll.cloud.watch import Watch
 from fnroll.emulator.api import LogLine, LogSink
 from fnroll.emulator.wire import HttpServer
 from fnroll.errors import CloudError
 from fnroll.sandbox.api import Missing, Network
-
-WAIT = 0.5
-"""Seconds that a cloud which is just stopping, or was just killed, may take to let the state go."""
 
 HANDOVER = 5.0
 """Seconds that an embedded cloud waits for another process to let the state go."""
@@ -141,12 +138,6 @@ def _both(first: LogSink, second: LogSink | None) -> LogSink:
     return both
 
 
-def running(state_dir: Path) -> Endpoint | None:
-    """The cloud that is up over this state, if one is and answers."""
-    endpoint = read_endpoint(state_dir)
-    return endpoint if endpoint is not None and _answers(endpoint) else None
-
-
 @contextmanager
 def embedded(
     state_dir: Path,
@@ -211,11 +202,6 @@ def embedded(
         raise failed[0]
 
 
-def reset(state_dir: Path) -> None:
-    """Forget everything that the local cloud keeps in `state_dir`. CloudError while one is up over it."""
-    remove(state_dir, wait=WAIT)
-
-
 def _bind(host: str, port: int) -> socket.socket:
     address = "127.0.0.1" if host == "localhost" else host
     try:
@@ -250,18 +236,3 @@ def _endpoint(listener: socket.socket, engine: OpenInvoker) -> Endpoint:
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         missing=tuple(gap.what for gap in engine.missing),
     )
-
-
-def _answers(endpoint: Endpoint) -> bool:
-    """Whether the process of the endpoint file, and not another that took its port, answers within a second."""
-    address = endpoint.url.removeprefix("http://").rpartition(":")[0].strip("[]")
-    try:
-        with socket.create_connection((address, endpoint.port), timeout=1.0) as connection:
-            connection.sendall(b"GET /.fn/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-            answer = b""
-            while chunk := connection.recv(4096):
-                answer += chunk
-        pid: int = json.loads(answer.partition(b"\r\n\r\n")[2])["pid"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-    return pid == endpoint.pid
