@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import struct
 import tempfile
 import zipfile
 import zlib
@@ -72,7 +73,32 @@ def bomb() -> bytes:
 
 
 def declared(size: int, count: int) -> bytes:
-    return patched(zipped(*((f"n{number}", b"x") for number in range(count))), size=size)
+    """Members that claim so many bytes, in as many as could hold them."""
+    filler = b"x" * (size // 1000 + 1)
+    return patched(zipped(*((f"n{number}", filler) for number in range(count))), method=8, size=size)
+
+
+def elsewhere(data: bytes, offset: int) -> bytes:
+    """`data`, whose end record says that the directory begins at `offset`."""
+    changed = bytearray(data)
+    struct.pack_into("<I", changed, data.rindex(b"PK\x05\x06") + 16, offset)
+    return bytes(changed)
+
+
+def overlapping() -> bytes:
+    """Two members, the second of which is the first's bytes under another name."""
+    data = bytearray(zipped(("one", b"x" * 500), ("two", b"x" * 500)))
+    struct.pack_into("<I", data, data.rindex(b"PK\x01\x02") + 42, 0)
+    return bytes(data)
+
+
+def renamed_inside() -> bytes:
+    return zipped(("innocent", b"x")).replace(b"innocent", b"etc/host", 1)
+
+
+def deflated(content: bytes) -> bytes:
+    engine = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return engine.compress(content) + engine.flush()
 
 
 HOSTILE = {
@@ -98,16 +124,60 @@ HOSTILE = {
     "fifo": (zipped(("a", b"", stat.S_IFIFO | 0o644)), "neither file"),
     "device": (zipped(("a", b"", stat.S_IFCHR | 0o644)), "neither file"),
     "encrypted": (patched(zipped(("a", b"x")), flags=1), "without a password"),
-    "deflate64": (patched(zipped(("a", b"x")), method=9), "Deflate64"),
     "bzip2": (zipped(("a", b"x" * 99), method=zipfile.ZIP_BZIP2), "bzip2 (number 12)"),
     "unknown-method": (patched(zipped(("a", b"x")), method=77), "unknown method (number 77)"),
     "bomb-declared": (declared(MAX_UNZIPPED // 2, 3), "250.0 MiB"),
     "bomb-hidden": (bomb(), "cannot be unpacked"),
     "wrong-crc": (zipped(("a", b"hello")).replace(b"hello", b"jello"), "cannot be unpacked"),
     "cut-off": (zipped(("a", b"x" * 999))[:-40], "no readable zip"),
+    "double-slash": (zipped(("//server/share", b"x")), "absolute"),
+    "drive-relative": (zipped(("c:x", b"x")), "absolute"),
+    "up-alone": (zipped(("..", b"x")), "out of the zip"),
+    "up-directory": (zipped(("../", b"", stat.S_IFDIR | 0o755)), "out of the zip"),
+    "up-deep": (zipped(("a/b/../../../x", b"x")), "out of the zip"),
+    "up-dotted": (zipped(("./.././x", b"x")), "out of the zip"),
+    "backslash-absolute": (zipped(("\\etc\\passwd", b"x")), "backslash"),
+    "nul-at-the-end": (zipped(("bootstrap\0.txt", b"x")), "NUL"),
+    "nothing-but-dots": (zipped(("./.", b"x")), "without a name"),
+    "directory-and-file": (zipped(("a/", b"", stat.S_IFDIR | 0o755), ("a", b"x")), "twice"),
+    "directory-and-link": (zipped(("a/", b"", stat.S_IFDIR | 0o755), ("a", b"b", LINK)), "twice"),
+    "link-twice": (zipped(("a", b"b", LINK), ("a", b"c", LINK)), "twice"),
+    "far-below-a-link": (zipped(("a", b".", LINK), ("a/b/c/d", b"2")), "lies below a, which is a link"),
+    "link-root": (zipped(("a", b"/", LINK)), "leads out of the tree"),
+    "link-up-alone": (zipped(("a", b"..", LINK)), "leads out of the tree"),
+    "link-dot-up": (zipped(("a", b"./..", LINK)), "leads out of the tree"),
+    "link-up-twice": (zipped(("d/a", b"..//..//x", LINK)), "leads out of the tree"),
+    "link-nul": (zipped(("a", b"b\0/../..", LINK)), "leads out of the tree"),
+    "socket": (zipped(("a", b"", stat.S_IFSOCK | 0o644)), "neither file"),
+    "disk": (zipped(("a", b"", stat.S_IFBLK | 0o644)), "neither file"),
+    "encrypted-strongly": (patched(zipped(("a", b"x")), flags=0x41), "without a password"),
+    "encrypted-directory": (patched(zipped(("a", b"x")), flags=0x2000), "without a password"),
+    "aes": (patched(zipped(("a", b"x")), method=99), "AES encryption (number 99)"),
+    "lzma": (patched(zipped(("a", b"x")), method=14), "LZMA (number 14)"),
+    "zstandard": (patched(zipped(("a", b"x")), method=93), "Zstandard (number 93)"),
+    "xz": (patched(zipped(("a", b"x")), method=95), "XZ (number 95)"),
+    "implode": (patched(zipped(("a", b"x")), method=6), "Implode (number 6)"),
+    "shrink": (patched(zipped(("a", b"x")), method=1), "Shrink (number 1)"),
+    "bomb-of-one-byte": (patched(zipped(("a", b"x")), method=8, size=100_000_000), "no content packs into"),
+    "bomb-stored": (patched(zipped(("a", b"x" * 70_000)), size=140_000_000), "no content packs into"),
+    "bomb-overlapping": (overlapping(), "shares its bytes with"),
+    "another-name-inside": (renamed_inside(), "cannot be unpacked"),
+    "deflate-garbage": (patched(zipped(("a", b"\xff" * 40)), method=8), "cannot be unpacked"),
+    "deflate-cut-off": (
+        patched(zipped(("a", deflated(b"xy" * 50)[:-2])), method=8, size=300),
+        "cannot be unpacked",
+    ),
+    "claims-less": (patched(zipped(("a", deflated(b"hello" * 9))), method=8, size=5), "cannot be unpacked"),
+    "twice-by-slashes": (zipped(("a/b", b"1"), ("a//b", b"2")), "twice"),
+    "directory-elsewhere": (elsewhere(zipped(("a", b"x")), 40_000), "lies outside the zip"),
+    "name-not-utf-8": (zipped(("\u00e9", b"x")).replace(b"\xc3\xa9", b"\xc3\x28"), "no readable zip"),
     "no-zip": (b"not a zip at all", "no readable zip"),
     "empty": (b"", "no readable zip"),
 }
+
+
+def test_there_are_sixty_of_them() -> None:
+    assert len(HOSTILE) >= 60
 
 
 @pytest.mark.parametrize("case", HOSTILE)

@@ -39,7 +39,9 @@ def test_archive_writes_the_same_bytes_twice(fn: Fn, hello: Path) -> None:
     fn("archive", "--dest", "../two.zip", cwd=hello)
     assert (hello.parent / "one.zip").read_bytes() == (hello.parent / "two.zip").read_bytes()
     assert zipfile.ZipFile(hello.parent / "two.zip").namelist() == ["handler.pl"]
-    assert fn("archive", "--list", cwd=hello).stdout.split()[1:] == ["handler.pl"]
+    listed = json.loads(fn("archive", "--list", "--output", "json", cwd=hello).stdout)
+    assert [row["name"] for row in listed if row["in"] == "yes"] == ["handler.pl"]
+    assert {row["rule"] for row in listed if row["name"] == "event.json"} == {".lambdaignore:3 (/event.json)"}
 
 
 def test_runtimes_of_the_project_stand_beside_ours(fn: Fn, hello: Path) -> None:

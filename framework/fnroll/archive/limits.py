@@ -1,6 +1,8 @@
-"""Lambda's limits on packages, and how sizes are written in messages. Constants and one formatter, nothing else."""
+"""Lambda's limits on packages, and how sizes are written in messages. Constants and pure functions, nothing else."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 MAX_ZIPPED = 52_428_800
 """Bytes of a zip sent inside a request (CreateFunction, UpdateFunctionCode, PublishLayerVersion)."""
@@ -19,3 +21,9 @@ def human(size: int) -> str:
         if value < 1024:
             return f"{value:.1f} {unit}"
     return f"{value / 1024:.1f} GiB"
+
+
+def largest(sizes: Iterable[tuple[str, int]]) -> str:
+    """The ten largest of (name, bytes), one a line, for an error that says what to look at."""
+    top = sorted(sizes, key=lambda item: (-item[1], item[0]))[:10]
+    return "\n".join(f"  {human(size):>10}  {name}" for name, size in top)

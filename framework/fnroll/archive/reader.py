@@ -21,16 +21,31 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fnroll.archive import deflate64
 from fnroll.archive.limits import MAX_UNZIPPED, human
+from fnroll.archive.zipformat import (
+    DEFLATED,
+    DEFLATED64,
+    FLAG_ENCRYPTED,
+    FLAG_MASKED,
+    FLAG_STRONG,
+    LOCAL,
+    LOCAL_MAGIC,
+    METHODS,
+    STORED,
+)
 from fnroll.errors import ArchiveError
 
 if TYPE_CHECKING:
     from zipfile import ZipFile, ZipInfo
 
-_METHODS = {0, 8}
-_DEFLATE64 = 9
-_METHOD_NAMES = {1: "Shrink", 6: "Implode", 12: "bzip2", 14: "LZMA", 93: "Zstandard", 95: "XZ", 98: "PPMd"}
-_ENCRYPTED = 0x0001 | 0x0040 | 0x2000  # traditional, strong, and an encrypted directory
+_MOST = {STORED: 1, DEFLATED: 1032, DEFLATED64: 29_128}
+"""How many bytes one packed byte can become; what claims more is a trap."""
+
+_FEW = 1 << 16
+"""Bytes that a member may claim whatever its packed size is: the ratio of a handful of bytes says nothing."""
+
+_ENCRYPTED = FLAG_ENCRYPTED | FLAG_STRONG | FLAG_MASKED
 _MADE_BY_UNIX = (3, 19)  # Unix, and macOS
 _LONGEST_LINK = 4096
 _CHUNK = 1 << 20
@@ -86,12 +101,24 @@ def _members(file: ZipFile, source: int) -> dict[str, _Member]:
         if before is not None and not (before.is_dir and member.is_dir):
             raise ArchiveError("is in the zip twice", where=name)
         table[name] = member
+    _check_apart(table)
     for name in table:
         for above in _above(name):
             if above in table and not table[above].is_dir:
                 kind = "a file" if table[above].link is None else "a link"
                 raise ArchiveError(f"lies below {above}, which is {kind} in the same zip", where=name)
     return table
+
+
+def _check_apart(table: dict[str, _Member]) -> None:
+    """No two members share bytes: that is how a small zip becomes an endless tree."""
+    end, last = 0, ""
+    for start, size, name in sorted((one.info.header_offset, one.info.compress_size, n) for n, one in table.items()):
+        if start < 0:
+            raise ArchiveError("lies outside the zip", where=name)
+        if start < end:
+            raise ArchiveError(f"shares its bytes with {last}", where=name)
+        end, last = start + LOCAL.size + size, name
 
 
 def _checked_name(info: ZipInfo) -> str:
@@ -118,18 +145,16 @@ def _checked_name(info: ZipInfo) -> str:
 def _check_readable(info: ZipInfo, name: str) -> None:
     if info.flag_bits & _ENCRYPTED:
         raise ArchiveError("is encrypted", where=name, hint="write the zip without a password")
-    if info.compress_type == _DEFLATE64:
-        raise ArchiveError(
-            "is compressed with Deflate64, which Lambda refuses",
-            where=name,
-            hint="Windows Explorer writes it for files over 2 GiB or large trees; pack the directory with fn archive",
-        )
-    if info.compress_type not in _METHODS:
-        method = _METHOD_NAMES.get(info.compress_type, "an unknown method")
+    if info.compress_type not in _MOST:
+        method = METHODS.get(info.compress_type, "an unknown method")
         raise ArchiveError(
             f"is compressed with {method} (number {info.compress_type})",
             where=name,
             hint="only stored and deflated members can be read",
+        )
+    if info.file_size > max(_FEW, info.compress_size * _MOST[info.compress_type]):
+        raise ArchiveError(
+            f"claims {human(info.file_size)} in {info.compress_size} bytes, which no content packs into", where=name
         )
 
 
@@ -237,9 +262,32 @@ def _content(file: ZipFile, info: ZipInfo, name: str) -> Iterator[bytes]:
     import zlib
     from zipfile import BadZipFile
 
+    if info.compress_type == DEFLATED64:
+        yield from _deflated64(file, info, name)
+        return
     try:
         with file.open(info) as stream:
             while chunk := stream.read(_CHUNK):
                 yield chunk
     except (BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         raise ArchiveError(f"cannot be unpacked: {error}", where=name) from error
+
+
+def _deflated64(file: ZipFile, info: ZipInfo, name: str) -> Iterator[bytes]:
+    """As `_content`, for the method that zipfile does not know."""
+    import zlib
+
+    assert isinstance(file.fp, BytesIO)
+    data = file.fp.getbuffer()
+    head = data[info.header_offset : info.header_offset + LOCAL.size]
+    if len(head) < LOCAL.size or LOCAL.unpack(head)[0] != LOCAL_MAGIC:
+        raise ArchiveError("cannot be unpacked: it has no header of its own", where=name)
+    start = info.header_offset + LOCAL.size + sum(LOCAL.unpack(head)[-2:])
+    crc, size = 0, 0
+    for piece in deflate64.inflated(data[start : start + info.compress_size], name):
+        crc, size = zlib.crc32(piece, crc), size + len(piece)
+        if size > info.file_size:
+            break
+        yield piece
+    if (crc, size) != (info.CRC, info.file_size):
+        raise ArchiveError("cannot be unpacked: its content is not what the zip says", where=name)

@@ -92,6 +92,7 @@ def _serve(app: App, places: Sequence[Path], alias: str) -> NoReturn:
         src=None,
         skip_archive=False,
         exclude_file=None,
+        style=None,
         keep_links=False,
         jobs=1,
         fail_fast=False,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fnroll.cli import packing
 from fnroll.cli.app import App, alias_option, output_option
 from fnroll.errors import FnError, UsageError
 
@@ -43,8 +43,9 @@ DIFFERENT = 2
     show_envvar=True,
     help="Show the configuration by COMMAND DEPLOYED WANTED, two files.",
 )
-@click.option("--exclude-file", type=click.Path(path_type=Path), help="Instead of .lambdaignore.")
-@click.option("--symlink", is_flag=True, help="Keep symbolic links as links.")
+@packing.exclude_option
+@packing.style_option
+@packing.symlink_option
 @output_option("table", "json")
 @click.pass_obj
 def diff(app: App, /, **said: Any) -> int:
@@ -96,6 +97,7 @@ AS_DEPLOYED: dict[str, Any] = {
     "show_secrets": False,
     "mask": (),
     "exclude_file": None,
+    "ignore_style": None,
     "symlink": False,
 }
 """The options of a comparison that a plain `fn deploy` would go by."""
@@ -142,18 +144,20 @@ def compare_tree(app: App, said: dict[str, Any], *, download: bool = True) -> Fo
 def _project(app: App, said: dict[str, Any], scratch: Path, packed: bool) -> tuple[Desired, tuple[Entry, ...]]:
     """The definition, its layers, and (if `packed`) its package with the files in it."""
     from fnroll import deploy as engine
-    from fnroll.archive import unpack
-    from fnroll.layers import assemble
 
-    src, excludes = said["src"].absolute() if said["src"] else None, said["exclude_file"]
     definition = app.definition()
-    if src is not None and src.is_file():
-        unpack(src.read_bytes(), scratch / "src")
-        src, excludes = scratch / "src", Path(os.devnull)
-    parts = assemble(definition, exclude_file=excludes, keep_links=said["symlink"], src=src)
+    parts = packing.project(
+        app,
+        definition,
+        scratch,
+        src=said["src"].absolute() if said["src"] else None,
+        exclude_file=said["exclude_file"],
+        keep_links=said["symlink"],
+        style=said["ignore_style"],
+    )
     code = definition.request.get("Code", {})
     packed = packed and (not code or "S3Key" in code)
-    package = parts.package(limit=not code) if packed else None
+    package = parts.package(limit=not code, progress=packing.Progress(app)) if packed else None
     return engine.wanted(parts.definition, parts.layers, package), parts.entries
 
 

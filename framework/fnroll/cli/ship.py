@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from fnroll.cli import packing
 from fnroll.cli.app import App, alias_option, output_option
 
 
@@ -24,8 +25,9 @@ from fnroll.cli.app import App, alias_option, output_option
 @click.option("--skip-function", is_flag=True, help="Deploy the key Fn alone: no code, configuration, version.")
 @click.option("--keep-versions", type=click.IntRange(min=0), default=0, metavar="N", help="Delete all but N versions.")
 @click.option("--ignore", metavar="PATHS", default="", help="Leave these members as they are deployed (.A.B, .C[0]).")
-@click.option("--exclude-file", type=click.Path(path_type=Path), help="Instead of .lambdaignore.")
-@click.option("--symlink", is_flag=True, help="Keep symbolic links as links.")
+@packing.exclude_option
+@packing.style_option
+@packing.symlink_option
 @click.option("--jobs", type=click.IntRange(min=1), default=8, show_default=True, help="Functions at a time.")
 @click.option("--fail-fast", is_flag=True, help="With several: begin no further one after a failure.")
 @output_option("table", "json")

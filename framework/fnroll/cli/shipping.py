@@ -12,9 +12,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fnroll.cli import packing
 from fnroll.errors import FnError, UsageError
 
 if TYPE_CHECKING:
+    from fnroll.archive import Style
     from fnroll.aws import Session
     from fnroll.cli.app import App, Output
     from fnroll.definition import Definition
@@ -32,6 +34,7 @@ class Order:
     skip_archive: bool
     exclude_file: Path | None
     keep_links: bool
+    style: Style | None
     jobs: int
     fail_fast: bool
 
@@ -60,6 +63,7 @@ class Order:
             said["skip_archive"],
             said["exclude_file"],
             said["symlink"],
+            said["ignore_style"],
             said["jobs"],
             said["fail_fast"],
         )
@@ -91,7 +95,7 @@ def deploy_one(
     with tempfile.TemporaryDirectory(prefix="fn-") as scratch:
         if definition is None:
             definition = _definition(app, directory)
-        desired = _desired(order, definition, Path(scratch))
+        desired = _desired(app, order, definition, Path(scratch))
     engine.refuse_host_runtimes(desired, app.settings.local)
     session = app.session()
     actual = engine.read_actual(session, desired, order.alias, order.wishes, progress=lambda words: tell(words, True))
@@ -119,23 +123,26 @@ def _definition(app: App, directory: Path) -> Definition:
     return loaded
 
 
-def _desired(order: Order, definition: Definition, scratch: Path) -> Desired:
+def _desired(app: App, order: Order, definition: Definition, scratch: Path) -> Desired:
     """The definition and its package. Raises UsageError, DefinitionError, LayerError, ArchiveError."""
     from fnroll import deploy as engine
-    from fnroll.archive import unpack
-    from fnroll.layers import assemble
 
     code = definition.request.get("Code", {})
     on_s3 = "S3Bucket" in code and "S3Key" in code
     if order.skip_archive and not on_s3:
         raise UsageError("--skip-archive needs Code.S3Bucket and Code.S3Key", hint="they say where the code lies")
-    src, excludes = order.src, order.exclude_file
-    if src is not None and src.is_file():
-        unpack(src.read_bytes(), scratch)
-        src, excludes = scratch, Path(os.devnull)
-    parts = assemble(definition, exclude_file=excludes, keep_links=order.keep_links, src=src)
+    parts = packing.project(
+        app,
+        definition,
+        scratch,
+        src=order.src,
+        exclude_file=order.exclude_file,
+        keep_links=order.keep_links,
+        style=order.style,
+    )
     packed = (not code or on_s3) and not order.skip_archive and order.wishes.function
-    package = parts.package(limit=not on_s3) if packed else None
+    package = parts.package(limit=not on_s3, progress=packing.Progress(app)) if packed else None
+    packing.say_rewritten(app, order.src, package)
     return engine.wanted(parts.definition, parts.layers, package)
 
 

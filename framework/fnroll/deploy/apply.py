@@ -182,7 +182,7 @@ class _Run:
 
     def _code(self) -> dict[str, Any]:
         if self.desired.package is not None and not self.desired.by_s3:
-            return {"ZipFile": self.desired.package.data}
+            return {"ZipFile": bytes(self.desired.package.data)}
         return {**self.desired.code, **({"S3ObjectVersion": self.object_version} if self.object_version else {})}
 
     def _upload(self, step: Step) -> None:
@@ -194,7 +194,7 @@ class _Run:
             self.report(Event("wait", f"uploaded {sent[0]} of {len(package.data)} bytes"))
 
         where = step.sends["S3Bucket"], step.sends["S3Key"]
-        self.object_version = upload(self.session, *where, package.data, package.code_sha256, progress)
+        self.object_version = upload(self.session, *where, bytes(package.data), package.code_sha256, progress)
 
     def _create_function(self, step: Step) -> None:
         desired = self.desired

@@ -64,7 +64,7 @@ def _package(
     package = pack(entries)
     return LayerPackage(
         name=name,
-        data=package.data,
+        data=bytes(package.data),
         code_sha256=package.code_sha256,
         digest=package.tree_digest,
         description=f"fn sha256:{package.tree_digest[:12]}",

@@ -10,7 +10,20 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from fnroll.archive import MAX_ZIPPED, Entry, IgnoreRules, Package, load_rules, pack, scan, unpack_layers
+from fnroll.archive import (
+    MAX_ZIPPED,
+    Cache,
+    Entry,
+    IgnoreRules,
+    Package,
+    Style,
+    Survey,
+    load_rules,
+    pack,
+    survey,
+    unpack_layers,
+)
+from fnroll.archive.pipeline import Progress, silent
 from fnroll.archive.stage import stage
 from fnroll.definition import Definition
 from fnroll.errors import ArchiveError, DefinitionError, Finding
@@ -23,12 +36,19 @@ from fnroll.places import cache_dir
 class Parts:
     """A project, read: nothing in it is missing, nothing was written yet.
 
-    `layers` in the definition's order: an ARN stays a string, `runtime:NAME` and `./DIR` are built.
+    `root`: where the code lies; `survey`: what of it goes into the package and what `rules` kept out; `layers` in the
+    definition's order: an ARN stays a string, `runtime:NAME` and `./DIR` are built.
     """
 
     definition: Definition
-    entries: tuple[Entry, ...]
+    root: Path
+    rules: IgnoreRules
+    survey: Survey
     layers: tuple[str | LayerPackage, ...]
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        return self.survey.entries
 
     @property
     def built_layers(self) -> tuple[LayerPackage, ...]:
@@ -39,10 +59,11 @@ class Parts:
         """The ARNs: layers that are not on this machine."""
         return tuple(layer for layer in self.layers if isinstance(layer, str))
 
-    def package(self, dest: Path | None = None, *, limit: bool = True) -> Package:
+    def package(self, dest: Path | None = None, *, limit: bool = True, progress: Progress = silent) -> Package:
         """The zip to ship; with `dest` also as a file there. Raises ArchiveError over Lambda's limits; `limit` False:
-        it does not travel inside a request."""
-        return pack(self.entries, dest=dest, limit=MAX_ZIPPED if limit else None)
+        it does not travel inside a request. `progress`: see archive.pack."""
+        cache = Cache(cache_dir() / "archive", self.root)
+        return pack(self.entries, dest=dest, limit=MAX_ZIPPED if limit else None, cache=cache, progress=progress)
 
     def stage(self, scratch: Path) -> tuple[Path, Path | None]:
         """Lay the function out to be run: the directories for /var/task and /opt (None without layers).
@@ -55,19 +76,24 @@ class Parts:
 
 
 def assemble(
-    definition: Definition, *, exclude_file: Path | None = None, keep_links: bool = False, src: Path | None = None
+    definition: Definition,
+    *,
+    exclude_file: Path | None = None,
+    keep_links: bool = False,
+    src: Path | None = None,
+    style: Style | None = None,
 ) -> Parts:
-    """Read the project that `definition` stands in; the code lies in `src` if that is given. Raises DefinitionError,
-    LayerError and ArchiveError."""
+    """Read the project that `definition` stands in; the code lies in `src` if that is given. `style`: what the ignore
+    rules mean (archive.load_rules). Raises DefinitionError, LayerError and ArchiveError."""
     home = definition.directory
     root = src or home
     layers = tuple(entry if entry.startswith("arn:") else build(entry, home) for entry in definition.layers)
-    rules = load_rules(home, exclude_file)
-    entries = scan(root, rules, keep_links=keep_links)
+    rules = load_rules(home, exclude_file, style=style)
+    found = survey(root, rules, keep_links=keep_links)
     for layer in layers:
         if isinstance(layer, LayerPackage) and layer.runtime is not None:
-            _check_handler(definition, layer.runtime, entries, rules, root)
-    return Parts(definition, entries, layers)
+            _check_handler(definition, layer.runtime, found.entries, rules, root)
+    return Parts(definition, root, rules, found, layers)
 
 
 def _check_handler(
