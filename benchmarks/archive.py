@@ -2,10 +2,10 @@
 
     python benchmarks/archive.py [ROUNDS]
 
-The tree: 20,000 small files (what a directory of dependencies is like), and 200 MB of text, machine code and data that
-is compressed already. The small files are also packed alone: there it is opening them that takes the time. "fn archive"
-is the whole command, from its start to the file on the disk; "pack" what a deploy
-waits for, which needs no file (the room `archive/` in this process). Cold: the cache is empty; warm: the same tree was packed before. All are run in turn, round
+The tree: 20,000 small files (what a directory of dependencies is like), and text, machine code and data that is
+compressed already. The small files are also packed alone: there it is opening them that takes the time. "fn archive" is
+the whole command, from its start to the file on the disk; "pack" what a deploy waits for, which needs no file (the room
+`archive/` in this process). Cold: the cache is empty; warm: the same tree was packed before. All are run in turn, round
 by round.
 """
 
