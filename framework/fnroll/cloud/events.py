@@ -24,7 +24,7 @@ from fnroll.cloud.event_config import EventConfig, read_event_config
 from fnroll.cloud.faults import Fault
 from fnroll.cloud.invoke import Invocations, Request
 from fnroll.cloud.metrics import Resource
-from fnroll.cloud.names import LATEST, FunctionRef, function_arn
+from fnroll.cloud.names import LATEST, FunctionRef, function_arn, parse_function
 from fnroll.cloud.services import ServiceError, Services
 from fnroll.emulator.api import Outcome
 from fnroll.errors import FnError, InvocationThrottled
@@ -96,6 +96,12 @@ class EventQueue:
         )
         self._count(ref, "AsyncEventsReceived", 1)
         self._wake.set()
+
+    async def trigger(self, arn: str, payload: bytes) -> None:
+        """Queue an event that another service has for a function. Fault ResourceNotFound."""
+        ref = parse_function(arn, arn.split(":")[3])
+        self._invocations.resolve(ref)
+        await self._invoke(ref, payload)
 
     async def _invoke(self, ref: FunctionRef, payload: bytes) -> None:
         await self.put(Request(ref, payload, str(uuid4())))

@@ -21,10 +21,11 @@ from threading import Lock
 from typing import Any, TypeVar
 from urllib.parse import quote, unquote_to_bytes
 
+from fnroll.cloud import triggers, watch
 from fnroll.cloud.faults import Fault, invalid, not_built
 from fnroll.cloud.names import ACCOUNT
 from fnroll.cloud.protocol import Answer
-from fnroll.cloud.watch import Watch, install
+from fnroll.cloud.watch import Watch
 from fnroll.emulator.wire import Request
 
 WORKERS = 8
@@ -56,7 +57,8 @@ def load_moto() -> Application:
                 raise UnknownService("moto has no such service")
             return super().get_backend_for_host(host)
 
-    install()
+    watch.install()
+    triggers.install()
     application: Application = Dispatcher(create_backend_app)
     return application
 

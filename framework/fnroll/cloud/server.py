@@ -41,6 +41,10 @@ HANDOVER = 5.0
 """Seconds that an embedded cloud waits for another process to let the state go."""
 
 
+TRIGGER_LIMIT = 10.0
+"""Seconds that another service waits until an event for a function is queued."""
+
+
 class OpenInvoker(Invoker, Protocol):
     """An emulator, with what the endpoint file tells of it."""
 
@@ -111,6 +115,13 @@ async def serve(
         stack.push_async_callback(provisioner.close)
         events = EventQueue(state.read, control, invocations, time, services, speed)
         events.start()
+        loop = asyncio.get_running_loop()
+
+        def triggered(arn: str, event: bytes) -> None:
+            """On one of moto's threads; the event is durable when this returns."""
+            asyncio.run_coroutine_threadsafe(events.trigger(arn, event), loop).result(TRIGGER_LIMIT)
+
+        watch.invoke = triggered
         stack.push_async_callback(events.close)
         feeder = Feeder(state.read, lambda row: QueueFeeder(row, invocations, services, time))
         services.on_sent = feeder.news

@@ -21,6 +21,7 @@ from fnroll.cloud.logs import LogBuffer
 from fnroll.cloud.metric_queries import QueryError, Series, evaluate, is_statistic, statistic
 from fnroll.cloud.metrics import NAMESPACE, UNITS, Datum, Meter
 from fnroll.cloud.names import ACCOUNT
+from fnroll.cloud.triggers import Invoke, triggering
 
 _meter: ContextVar[Meter | None] = ContextVar("meter", default=None)
 
@@ -31,6 +32,8 @@ class Watch:
 
     logs: LogBuffer
     meter: Meter
+    invoke: Invoke = lambda arn, event: None
+    """Who takes the events that other services send to functions."""
     _feeding: Lock = field(default_factory=Lock)
 
     @contextmanager
@@ -41,7 +44,8 @@ class Watch:
                 _feed(self.logs)
         token = _meter.set(self.meter)
         try:
-            yield
+            with triggering(self.invoke):
+                yield
         finally:
             _meter.reset(token)
 
