@@ -5,6 +5,7 @@
     ├── DefinitionError        1   function.json and its side files: one or many findings, each with its place
     ├── ArchiveError           1   a directory or zip that cannot be packed or read
     ├── LayerError             1   a runtime or layer that cannot be built
+    │   └── LayerUnavailable       what it is built from cannot be had now: no network, no mirror
     ├── SandboxError           1   this machine cannot give the sandbox that was asked for
     ├── EmulatorError          1   an execution environment could not be made (not: the function failed)
     │   └── InvocationThrottled    429 on Lambda: more invocations at a time, or more environments, than are allowed
@@ -84,6 +85,10 @@ class ArchiveError(FnError):
 
 class LayerError(FnError):
     """A runtime manifest or a layer directory that cannot be built."""
+
+
+class LayerUnavailable(LayerError):
+    """What a layer is built from is not in the cache and cannot be fetched now."""
 
 
 class SandboxError(FnError):

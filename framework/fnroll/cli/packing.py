@@ -59,11 +59,25 @@ def project(
     if src is not None and src.is_file():
         unpack(src.read_bytes(), scratch / "src")
         # What somebody packed is meant to go: rules are for directories.
-        return assemble(definition, exclude_file=Path(os.devnull), keep_links=True, src=scratch / "src")
-    parts = assemble(definition, exclude_file=exclude_file, keep_links=keep_links, src=src, style=style)
+        src, exclude_file, keep_links = scratch / "src", Path(os.devnull), True
+    parts = assemble(
+        definition,
+        exclude_file=exclude_file,
+        keep_links=keep_links,
+        src=src,
+        style=style,
+        architecture=None if app.settings.local else architecture_of(definition),
+        say=lambda text: app.say(f"  {text}", dim=True),
+    )
     if not parts.rules.chosen:
         warn_of(app, differences(parts.rules, parts.survey))
     return parts
+
+
+def architecture_of(definition: Definition) -> str:
+    """What Lambda will run it on: Architectures, or what it takes without."""
+    found = definition.request.get("Architectures") or ["x86_64"]
+    return str(found[0])
 
 
 def warn_of(app: App, found: tuple[Difference, ...]) -> None:

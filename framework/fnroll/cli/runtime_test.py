@@ -49,6 +49,7 @@ def test(app: App, name: str, names: tuple[str, ...], sandbox: str, rootfs: str 
     fn runtime test runtimes/mine --case echo --case error
     """
     from fnroll.conformance import CASES, prepare
+    from fnroll.layers.elf import of_this_machine
 
     cases = [case for case in CASES if not names or case.name in names]
     if unknown := set(names) - {case.name for case in CASES}:
@@ -56,7 +57,8 @@ def test(app: App, name: str, names: tuple[str, ...], sandbox: str, rootfs: str 
         raise UsageError(f"there is no case {sorted(unknown)[0]!r}", hint=f"known: {known}")
     with tempfile.TemporaryDirectory(prefix="fn-test-", ignore_cleanup_errors=True) as scratch:
         Path(scratch).chmod(0o711)  # Lambda's user has to get in, where no namespace shows him the way
-        subject = prepare(name, app.directory, Path(scratch))
+        architecture = of_this_machine() if rootfs == "empty" else None
+        subject = prepare(name, app.directory, Path(scratch), architecture, lambda text: app.say(text, dim=True))
         verdicts = asyncio.run(_tested(app, subject, cases, sandbox, rootfs_of(rootfs), output == "text"))
     if output == "json":
         app.show_json(

@@ -27,6 +27,7 @@ from fnroll.conformance.cases import CASES, Handler
 from fnroll.errors import LayerError, UsageError
 from fnroll.layers import build, find_runtime
 from fnroll.layers.manifest import MANIFEST
+from fnroll.layers.selfcontained import Say, silent
 
 FOLDER = "conformance"
 SUITE = "suite.json"
@@ -60,9 +61,11 @@ class Subject:
         }[kind]
 
 
-def prepare(name: str, project: Path, scratch: Path) -> Subject:
+def prepare(name: str, project: Path, scratch: Path, architecture: str | None = None, say: Say = silent) -> Subject:
     """Lay out the runtime `name`: a folder with a manifest, else one that `project` may name. `scratch` is an empty
-    directory that has to live as long as the subject. Raises LayerError, ArchiveError, UsageError."""
+    directory that has to live as long as the subject. `architecture` and `say`: see layers.build.
+
+    Raises LayerError, ArchiveError, UsageError."""
     directory = project / name
     if "/" in name or name in (".", "..") or (directory / MANIFEST).is_file():
         directory = directory.resolve()
@@ -88,7 +91,7 @@ def prepare(name: str, project: Path, scratch: Path) -> Subject:
     home = scratch / "runtimes"
     home.mkdir()
     shutil.copytree(directory, home / directory.name)
-    layer = build(f"runtime:{directory.name}", scratch)
+    layer = build(f"runtime:{directory.name}", scratch, architecture=architecture, say=say)
     assert layer.runtime is not None
     opt = scratch / "opt"
     unpack(layer.data, opt)

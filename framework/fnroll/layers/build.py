@@ -12,9 +12,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from fnroll.archive import Entry, load_rules, pack, scan
+from fnroll.archive import Entry, Package, load_rules, pack, scan
 from fnroll.errors import LayerError
 from fnroll.layers.manifest import MANIFEST, Runtime, find_runtime
+from fnroll.layers.selfcontained import Say, build_self_contained, silent
+from fnroll.layers.supply import Supply
 
 RUNTIME_PREFIX = "runtime:"
 _LAYER_NAME = re.compile(r"[A-Za-z0-9_-]{1,140}")
@@ -40,10 +42,15 @@ class LayerPackage:
     unzipped_size: int
 
 
-def build(entry: str, project: Path) -> LayerPackage:
-    """Build `entry` of the definition in `project`. Raises LayerError, and ArchiveError for what cannot be packed."""
+def build(entry: str, project: Path, *, architecture: str | None = None, say: Say = silent) -> LayerPackage:
+    """Build `entry` of the definition in `project`. `architecture`: make a runtime's layer that brings its interpreter,
+    where its manifest says how; None: one that runs on this machine's.
+
+    Raises LayerError, and ArchiveError for what cannot be packed."""
     if entry.startswith(RUNTIME_PREFIX):
         runtime = find_runtime(entry.removeprefix(RUNTIME_PREFIX), project)
+        if architecture is not None and runtime.recipe is not None:
+            return self_contained(runtime, architecture, say=say)
         return _package(
             f"fn-{runtime.name}",
             tuple(_runtime_files(runtime)),
@@ -58,10 +65,24 @@ def build(entry: str, project: Path) -> LayerPackage:
     )
 
 
+def self_contained(
+    runtime: Runtime, architecture: str, supply: Supply | None = None, say: Say = silent
+) -> LayerPackage:
+    """The layer that brings its interpreter. Raises LayerError, LayerUnavailable."""
+    own = tuple(entry for entry in _runtime_files(runtime) if entry.name != "bootstrap")
+    package = build_self_contained(runtime, own, architecture, supply, say)
+    return _of(f"fn-{runtime.name}", package, license=runtime.licence, self_contained=True, runtime=runtime)
+
+
 def _package(
     name: str, entries: tuple[Entry, ...], *, license: str | None, self_contained: bool, runtime: Runtime | None
 ) -> LayerPackage:
-    package = pack(entries)
+    return _of(name, pack(entries), license=license, self_contained=self_contained, runtime=runtime)
+
+
+def _of(
+    name: str, package: Package, *, license: str | None, self_contained: bool, runtime: Runtime | None
+) -> LayerPackage:
     return LayerPackage(
         name=name,
         data=bytes(package.data),

@@ -16,6 +16,8 @@ from typing import Any
 
 from fnroll import places
 from fnroll.errors import LayerError
+from fnroll.layers import recipe as recipes
+from fnroll.layers.recipe import Recipe
 
 MANIFEST = "runtime.json"
 NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
@@ -28,7 +30,8 @@ class Runtime:
     `version`: the oldest interpreter that will do; `base`: the managed runtime that its layer stands on, a function's
     default `Runtime`; `extensions`: of handler files, the preferred one first; `entry`: the program that becomes
     /opt/bootstrap; `files`: what lies under /opt/fn/NAME, relative to `directory`; `licence`: an SPDX expression;
-    `command`: the interpreter that must be on the machine, None where the layer brings its own.
+    `command`: the interpreter that must be on the machine, None where the layer brings its own; `recipe`: what its
+    self-contained layer for Lambda is made of, if it has one.
     """
 
     name: str
@@ -43,6 +46,7 @@ class Runtime:
     files: tuple[str, ...]
     licence: str
     command: str | None
+    recipe: Recipe | None = None
 
     @property
     def self_contained(self) -> bool:
@@ -182,6 +186,7 @@ def _read(directory: Path) -> Runtime:
         files=tuple(value.get("files", ())),
         licence=value["license"],
         command=source.get("command"),
+        recipe=recipes.recipe_of(value["layer"]) if "layer" in value else None,
     )
 
 
@@ -189,7 +194,7 @@ def _problems(value: Any, directory: Path) -> list[str]:
     if not isinstance(value, dict):
         return ["is not a JSON object"]
     problems = []
-    for key in value.keys() - _SHAPE.keys():
+    for key in value.keys() - _SHAPE.keys() - {"layer"}:
         near = get_close_matches(key, _SHAPE, 1)
         problems.append(f"unknown key {key!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
     for key, (expected, check, optional) in _SHAPE.items():
@@ -197,6 +202,8 @@ def _problems(value: Any, directory: Path) -> list[str]:
             problems += [] if optional else [f"{key!r} is missing: {expected}"]
         elif not check(value[key]):
             problems.append(f"{key!r} must be {expected}")
+    if "layer" in value:
+        problems += recipes.problems(value["layer"])
     if not problems and value["name"] != directory.name:
         problems.append(f"'name' is {value['name']!r} in a folder named {directory.name!r}")
     return sorted(problems)

@@ -29,6 +29,8 @@ from fnroll.definition import Definition
 from fnroll.errors import ArchiveError, DefinitionError, Finding
 from fnroll.layers.build import LayerPackage, build
 from fnroll.layers.manifest import Runtime, handler_file
+from fnroll.layers.selfcontained import Say
+from fnroll.layers.selfcontained import silent as said_to_nobody
 from fnroll.places import cache_dir
 
 
@@ -82,12 +84,18 @@ def assemble(
     keep_links: bool = False,
     src: Path | None = None,
     style: Style | None = None,
+    architecture: str | None = None,
+    say: Say = said_to_nobody,
 ) -> Parts:
     """Read the project that `definition` stands in; the code lies in `src` if that is given. `style`: what the ignore
-    rules mean (archive.load_rules). Raises DefinitionError, LayerError and ArchiveError."""
+    rules mean (archive.load_rules); `architecture` and `say`: see
+    layers.build. Raises DefinitionError, LayerError and ArchiveError."""
     home = definition.directory
     root = src or home
-    layers = tuple(entry if entry.startswith("arn:") else build(entry, home) for entry in definition.layers)
+    layers = tuple(
+        entry if entry.startswith("arn:") else build(entry, home, architecture=architecture, say=say)
+        for entry in definition.layers
+    )
     rules = load_rules(home, exclude_file, style=style)
     found = survey(root, rules, keep_links=keep_links)
     for layer in layers:

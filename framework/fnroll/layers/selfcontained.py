@@ -1,0 +1,147 @@
+"""A runtime's layer that needs nothing of the machine it runs on: lock, fetch, assemble, pack, keep.
+
+    lock       which packages exactly (lock.py); made and written beside the manifest where there is none
+    fetch      from the cache by digest, else from a mirror (supply.py)
+    assemble   their files, closed over what they need (tree.py)
+    launch     /opt/bootstrap and /opt/bin/INTERPRETER, programs of our own writing (launcher.py)
+    pack       with the runtime's own files, as any layer
+    keep       the zip in the cache, under what it was made from
+
+Each step's result is written whole or not at all and proven when it is read, so a build that was killed is gone on
+with, never believed. Works as an ordinary user, for either architecture.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from fnroll import places
+from fnroll.archive import Entry, Package, pack
+from fnroll.errors import LayerError
+from fnroll.layers import elf
+from fnroll.layers.launcher import HERE, launcher
+from fnroll.layers.lock import Lock, read_lock
+from fnroll.layers.manifest import Runtime
+from fnroll.layers.recipe import Recipe
+from fnroll.layers.store import sweep, write_whole
+from fnroll.layers.supply import Supply
+from fnroll.layers.tree import Placed, assemble
+
+BUILDER = 1
+"""Raised with every change that makes other bytes of the same packages: it is part of what a built layer is kept by."""
+
+Say = Callable[[str], None]
+
+
+def silent(_: str) -> None:
+    """Nobody listens."""
+
+
+def locked(runtime: Runtime, architecture: str, supply: Supply, say: Say = silent) -> Lock:
+    """The lock beside the manifest, made where there is none (or it is of another suite). Raises LayerError."""
+    recipe = _recipe(runtime, architecture)
+    lock = read_lock(runtime.directory, architecture)
+    if lock is None or lock.suite != recipe.suite:
+        lock = relock(runtime, architecture, supply, say)
+    return lock
+
+
+def relock(runtime: Runtime, architecture: str, supply: Supply, say: Say = silent) -> Lock:
+    """Today's versions, written beside the manifest. Raises LayerError."""
+    lock = supply.lock(_recipe(runtime, architecture), architecture, say)
+    path = lock.write(runtime.directory)
+    say(f"locked {len(lock.packages)} packages of {lock.suite} in {path}")
+    return lock
+
+
+def build_self_contained(
+    runtime: Runtime, own: tuple[Entry, ...], architecture: str, supply: Supply | None = None, say: Say = silent
+) -> Package:
+    """The layer's zip. `own`: the runtime's files as they lie in it. Raises LayerError, LayerUnavailable."""
+    supply = supply or Supply()
+    recipe = _recipe(runtime, architecture)
+    lock = locked(runtime, architecture, supply, say)
+    note = places.cache_dir() / "layers" / "built" / f"{_key(runtime, recipe, lock, own)}.json"
+    kept = _kept(note, supply)
+    if kept is not None:
+        return kept
+    debs = supply.packages(lock, say)
+    say(f"building the layer of {runtime.name} for {architecture}")
+    files = {f"fn/{runtime.name}/{path}": file for path, file in assemble(recipe, architecture, lock, debs).items()}
+    files |= _launchers(runtime, recipe.for_architecture(architecture), architecture)
+    with tempfile.TemporaryDirectory(prefix="fn-layer-") as scratch:
+        package = pack([*own, *_laid_out(files, Path(scratch), own)])
+    digest = supply.files.put(bytes(package.data))
+    facts = {"zip": digest, "tree": package.tree_digest, "unzipped": package.unzipped_size, "files": package.files}
+    write_whole(note, json.dumps(facts).encode())
+    sweep(note.parent)
+    return package
+
+
+def _recipe(runtime: Runtime, architecture: str) -> Recipe:
+    if runtime.recipe is None:
+        raise LayerError(
+            f"the runtime {runtime.name} has no recipe for a layer of its own",
+            where=str(runtime.directory),
+            hint="the key 'layer' of runtime.json says what it is made of (docs/runtimes.md)",
+        )
+    if architecture not in runtime.architectures:
+        raise LayerError(f"the runtime {runtime.name} is not for {architecture}", where=str(runtime.directory))
+    return runtime.recipe
+
+
+def _key(runtime: Runtime, recipe: Recipe, lock: Lock, own: tuple[Entry, ...]) -> str:
+    """Everything that decides the zip."""
+    mine = pack(own).code_sha256
+    said = json.dumps([BUILDER, runtime.name, asdict(recipe), lock.text(), mine], sort_keys=True)
+    return hashlib.sha256(said.encode()).hexdigest()[:40]
+
+
+def _kept(note: Path, supply: Supply) -> Package | None:
+    try:
+        facts = json.loads(note.read_text(encoding="utf-8"))
+        data = supply.files.get(facts["zip"])
+        if data is None:
+            return None
+        code = base64.b64encode(bytes.fromhex(facts["zip"])).decode()
+        return Package(data, code, facts["tree"], len(data), facts["unzipped"], facts["files"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _launchers(runtime: Runtime, recipe: Recipe, architecture: str) -> Mapping[str, Placed]:
+    """The last argument is the loop; a script of the user's takes its place in /opt/bin/INTERPRETER."""
+    program = recipe.interpreter.rpartition("/")[2]
+    home, loader = f"{HERE}/fn/{runtime.name}", elf.LOADERS[architecture]
+    start = [
+        f"{home}/lib/{loader}",
+        loader,
+        "--library-path",
+        f"{home}/lib",
+        "--argv0",
+        program,
+        f"{home}/bin/{program}",
+    ]
+    variables = dict(recipe.environment)
+    return {
+        "bootstrap": Placed(launcher(architecture, [*start, *recipe.arguments], variables), True, ""),
+        f"bin/{program}": Placed(launcher(architecture, [*start, *recipe.arguments[:-1]], variables, up=1), True, ""),
+    }
+
+
+def _laid_out(files: Mapping[str, Placed], scratch: Path, own: tuple[Entry, ...]) -> list[Entry]:
+    taken = {entry.name for entry in own}
+    entries = []
+    for number, (name, file) in enumerate(files.items()):
+        if name in taken:
+            raise LayerError(f"the packages and the runtime's own files both want {name}")
+        source = scratch / str(number)
+        source.write_bytes(file.content)
+        entries.append(Entry(name, source, len(file.content), file.executable))
+    return entries
