@@ -101,6 +101,19 @@ class Sender:
         else:
             await self._message(target, text, {})
 
+    async def lost(self, target: str, said: Mapping[str, Any], mapping: str, payload: bytes) -> None:
+        """What a mapping could not feed, to its destination for failures; a bucket gets the records too. Raises
+        ServiceError."""
+        _, _, service, _, _, name = target.split(":", 5)
+        if service != "s3":
+            await self._message(target, json.dumps(said, separators=(",", ":")), {})
+            return
+        info = said.get("KinesisBatchInfo") or said["DDBStreamBatchInfo"]
+        day, second = said["timestamp"][:10].replace("-", "/"), said["timestamp"][:19].replace(":", ".")
+        key = f"aws/lambda/{mapping}/{info['shardId']}/{day}/{second}-{said['requestContext']['requestId']}"
+        body = json.dumps({**said, "payload": payload.decode()}, ensure_ascii=False).encode()
+        await self._services.put_object(info["streamArn"].split(":")[3], name, key, body)
+
     async def bury(self, target: str, ended: Ended) -> None:
         """The event itself, to a dead-letter queue or topic. Raises ServiceError."""
         attributes = {"RequestID": ("String", ended.request_id), "ErrorCode": ("Number", "200")}

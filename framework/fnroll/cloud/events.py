@@ -56,7 +56,7 @@ class EventQueue:
         self._invocations = invocations
         self._clock = clock
         self._speed = speed
-        self._sender = Sender(services, self._invoke) if services is not None else None
+        self._sender = Sender(services, self.invoke) if services is not None else None
         self._wake = asyncio.Event()
         self._busy: dict[int, asyncio.Task[None]] = {}
         self._worker: asyncio.Task[None] | None = None
@@ -101,9 +101,10 @@ class EventQueue:
         """Queue an event that another service has for a function. Fault ResourceNotFound."""
         ref = parse_function(arn, arn.split(":")[3])
         self._invocations.resolve(ref)
-        await self._invoke(ref, payload)
+        await self.invoke(ref, payload)
 
-    async def _invoke(self, ref: FunctionRef, payload: bytes) -> None:
+    async def invoke(self, ref: FunctionRef, payload: bytes) -> None:
+        """Queue an event for a function, as one of this cloud's own."""
         await self.put(Request(ref, payload, str(uuid4())))
 
     async def _work(self) -> None:

@@ -9,13 +9,18 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from fnroll.cloud.clock import Clock
 from fnroll.cloud.sources import SourceRow, read_sources
+
+READY_LIMIT = 10.0
+"""Seconds that a call which makes a mapping waits until the mapping's place in its stream is known."""
 
 _log = logging.getLogger(__name__)
 
 
 class Feeding(Protocol):
     news: asyncio.Event
+    ready: asyncio.Event
 
     def run(self) -> Awaitable[None]: ...
 
@@ -51,6 +56,14 @@ class Feeder:
                 task.add_done_callback(_told)
                 self._running[uuid] = _Running(row, feeder, task)
 
+    async def ready(self) -> None:
+        """Once each feeder knows from where it reads, so that nothing sent from now on is missed."""
+        waits = [asyncio.ensure_future(each.feeder.ready.wait()) for each in self._running.values()]
+        if waits:
+            _, late = await asyncio.wait(waits, timeout=READY_LIMIT)
+            for wait in late:
+                wait.cancel()
+
     def news(self) -> None:
         """Somebody has called another service: there may be something to read."""
         for each in self._running.values():
@@ -63,6 +76,24 @@ class Feeder:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def pause(clock: Clock, news: asyncio.Event, seconds: float) -> None:
+    """Until there is news, or the time is over."""
+    waits = [asyncio.ensure_future(_sleep(clock, seconds)), asyncio.ensure_future(_wait(news))]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
+
+
+async def _sleep(clock: Clock, seconds: float) -> None:
+    await clock.sleep(seconds)
+
+
+async def _wait(news: asyncio.Event) -> None:
+    await news.wait()
 
 
 def _settled(row: SourceRow | None) -> SourceRow | None:

@@ -214,6 +214,7 @@ class Gate:
             self._provisioner.look()
         if effects.sources:
             self._feeder.look()
+            await self._feeder.ready()
         return protocol.answer(operation, result)
 
 

@@ -15,6 +15,7 @@ from uuid import uuid4
 
 from fnroll.cloud.clock import Clock
 from fnroll.cloud.faults import Fault
+from fnroll.cloud.feeder import pause
 from fnroll.cloud.invoke import Invocations, Request
 from fnroll.cloud.services import ServiceError, Services
 from fnroll.cloud.source_events import Record, failures, identifier, of_message, wanted
@@ -40,6 +41,8 @@ class QueueFeeder:
         self._services = services
         self._clock = clock
         self.news = asyncio.Event()
+        self.ready = asyncio.Event()
+        self.ready.set()
         self._region = row.arn.split(":")[3]
         self._where = {"QueueUrl": queue_url(row.arn)}
         self._limit: int = row.config.get("ScalingConfig", {}).get("MaximumConcurrency", LIMIT)
@@ -51,7 +54,7 @@ class QueueFeeder:
                 self.news.clear()
                 batch = await self._gather() if self._services.loaded else []
                 if not batch:
-                    await self._pause(PAUSE)
+                    await pause(self._clock, self.news, PAUSE)
                     continue
                 task = asyncio.get_running_loop().create_task(self._feed(batch))
                 self._running.add(task)
@@ -78,7 +81,7 @@ class QueueFeeder:
             if not batch or len(batch) >= size or (left <= 0 and len(records) < LIMIT) or _bytes(batch) > MAX_EVENT:
                 return batch
             if len(records) < LIMIT:
-                await self._pause(min(left, PAUSE))
+                await pause(self._clock, self.news, min(left, PAUSE))
                 self.news.clear()
 
     async def _receive(self, most: int) -> list[Record]:
@@ -133,20 +136,6 @@ class QueueFeeder:
                 await self._services.ask("sqs", self._region, "DeleteMessageBatch", {**self._where, "Entries": entries})
             except ServiceError as error:
                 _log.warning("%s: %s", self._row.arn, error)
-
-    async def _pause(self, seconds: float) -> None:
-        """Until there is news, or the time is over."""
-        sleep = asyncio.ensure_future(_sleep(self._clock, seconds))
-        news = asyncio.ensure_future(self.news.wait())
-        try:
-            await asyncio.wait([sleep, news], return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            sleep.cancel()
-            news.cancel()
-
-
-async def _sleep(clock: Clock, seconds: float) -> None:
-    await clock.sleep(seconds)
 
 
 def _bytes(batch: Sequence[Any]) -> int:

@@ -16,8 +16,9 @@ from typing import Protocol
 
 from fnroll.cloud.clock import Clock, SystemClock
 from fnroll.cloud.control import Control
+from fnroll.cloud.destinations import Sender
 from fnroll.cloud.events import EventQueue
-from fnroll.cloud.feeder import Feeder
+from fnroll.cloud.feeder import Feeder, Feeding
 from fnroll.cloud.gate import MAX_BODY, Gate
 from fnroll.cloud.invoke import Invocations, Invoker
 from fnroll.cloud.layers import referenced
@@ -28,9 +29,11 @@ from fnroll.cloud.provisioner import Provisioner
 from fnroll.cloud.queue_source import QueueFeeder
 from fnroll.cloud.services import Services
 from fnroll.cloud.settings import reserved
+from fnroll.cloud.sources import SQS, SourceRow, write_result
 from fnroll.cloud.standing import WAIT
 from fnroll.cloud.state import Endpoint, State
 from fnroll.cloud.store import Store
+from fnroll.cloud.stream_source import Places, StreamFeeder
 from fnroll.cloud.watch import Watch
 from fnroll.emulator.api import LogLine, LogSink
 from fnroll.emulator.wire import HttpServer
@@ -123,7 +126,7 @@ async def serve(
 
         watch.invoke = triggered
         stack.push_async_callback(events.close)
-        feeder = Feeder(state.read, lambda row: QueueFeeder(row, invocations, services, time))
+        feeder = Feeder(state.read, _feeding(control, invocations, services, time, events, speed))
         services.on_sent = feeder.news
         feeder.look()
         stack.push_async_callback(feeder.close)
@@ -135,6 +138,24 @@ async def serve(
         state.publish(endpoint)
         on_ready(endpoint)
         await stop.wait()
+
+
+def _feeding(
+    control: Control, invocations: Invocations, services: Services, clock: Clock, events: EventQueue, speed: float
+) -> Callable[[SourceRow], Feeding]:
+    """How to feed from what a mapping names."""
+    places: Places = {}
+    sender = Sender(services, events.invoke)
+
+    async def told(uuid: str, result: str) -> None:
+        await control.run(lambda db: write_result(db, uuid, result))
+
+    def make(row: SourceRow) -> Feeding:
+        if row.service == SQS:
+            return QueueFeeder(row, invocations, services, clock)
+        return StreamFeeder(row, invocations, services, clock, sender, told, places, speed)
+
+    return make
 
 
 def _both(first: LogSink, second: LogSink | None) -> LogSink:

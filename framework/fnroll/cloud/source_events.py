@@ -8,9 +8,13 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
+from fnroll.cloud.names import LATEST, FunctionRef, function_arn
 from fnroll.cloud.patterns import matches, parse
+from fnroll.emulator.api import Outcome
 
 Record = dict[str, Any]
 
@@ -71,6 +75,65 @@ def of_dynamodb(record: Mapping[str, Any], arn: str) -> Record:
         "dynamodb": record["dynamodb"],
         "eventSourceARN": arn,
     }
+
+
+def partition(record: Record) -> str:
+    """What orders a stream's records: those of one key are fed one after the other."""
+    if "kinesis" in record:
+        return str(record["kinesis"]["partitionKey"])
+    return json.dumps(record["dynamodb"].get("Keys", {}), sort_keys=True)
+
+
+def arrived(record: Record) -> float:
+    """When a stream got the record, in epoch seconds."""
+    if "kinesis" in record:
+        return float(record["kinesis"]["approximateArrivalTimestamp"])
+    return float(record["dynamodb"]["ApproximateCreationDateTime"])
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Records of a shard that are given up, why, after how many attempts, and how the last one ended."""
+
+    batch: Sequence[Record]
+    condition: str
+    request_id: str
+    attempts: int
+    outcome: Outcome | None
+
+
+def lost_record(lost: Lost, ref: FunctionRef, arn: str, shard: str, now: float) -> Record:
+    """What a destination for failures is told of them."""
+    first, last = lost.batch[0], lost.batch[-1]
+    info = {
+        "shardId": shard,
+        "startSequenceNumber": identifier(first),
+        "endSequenceNumber": identifier(last),
+        "approximateArrivalOfFirstRecord": _instant(arrived(first)),
+        "approximateArrivalOfLastRecord": _instant(arrived(last)),
+        "batchSize": len(lost.batch),
+        "streamArn": arn,
+    }
+    said: Record = {
+        "requestContext": {
+            "requestId": lost.request_id,
+            "functionArn": function_arn(ref.region, ref.name, ref.qualifier or LATEST),
+            "condition": lost.condition,
+            "approximateInvokeCount": lost.attempts,
+        }
+    }
+    if lost.outcome is not None:
+        said["responseContext"] = {
+            "statusCode": 200,
+            "executedVersion": lost.outcome.executed_version,
+            "functionError": lost.outcome.function_error,
+        }
+    name = "KinesisBatchInfo" if "kinesis" in first else "DDBStreamBatchInfo"
+    return {**said, "version": "1.0", "timestamp": _instant(now), name: info}
+
+
+def _instant(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def identifier(record: Record) -> str:

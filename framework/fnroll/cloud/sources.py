@@ -105,7 +105,7 @@ def create_event_source_mapping(call: Call, given: Given) -> Result:
     arn = given.get("EventSourceArn")
     if not arn:
         raise invalid("Unrecognized event source.")
-    if service_of(arn) != SQS:
+    if service_of(arn) not in (SQS, "kinesis", "dynamodb"):
         raise not_built(f"The event source {service_of(arn)}")
     ref = _function(call, given["FunctionName"])
     for row in _rows(call.db, call.region):
