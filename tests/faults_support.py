@@ -1,22 +1,27 @@
 """One deploy, disturbed at one call: run in a process of its own, because some of the disturbances end it.
 
-As a program it is the server of such processes: a job is a line of JSON on stdin, its result one on stdout. It forks
-them from one that has all modules and the service model in memory, which takes milliseconds where a new Python takes
-half a second.
+As a program (its argument: the local cloud's address) it is the server of such processes: a job is a line of JSON on
+stdin, its result one on stdout. It forks them from one that has made all four deploys before, with the clients that it
+made for them, which takes milliseconds where a new Python takes half a second.
 
-`attempt` deploys a function undisturbed into its old state, then arms the fault for the k-th call and deploys the new
-one. What the first run said comes back as a text; "" if it said that all went well, None if it was killed.
+`attempt` puts a function into its old state, then arms the fault for the k-th call and deploys the new one; `aftermath`
+is what the judge wants to know. What the first run said is a text; "" if it said that all went well, None if it was
+killed: then the aftermath has a process of its own.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import select
 import signal
+import sys
+import tempfile
+import threading
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -32,6 +37,8 @@ URL = {"FunctionUrl": {"AuthType": "NONE"}}
 
 CHANGES = ("create", "code", "configuration", "everything")
 
+
+DISARMED = 1 << 30
 
 _SDK = Session(AwsOptions(local=True))._botocore
 _SDK.create_client("lambda", region_name="us-east-1", aws_access_key_id="fn", aws_secret_access_key="fn")
@@ -81,29 +88,86 @@ def session_on(endpoint: str, attempts: int = 8) -> Session:
     return session
 
 
-def attempt(endpoint: str, directory: str, case: Case) -> tuple[str, int]:
-    """What the disturbed run said, and how many calls it made (both also left in the directory, for a killed one)."""
-    project, session = Deployed(Path(directory), case), session_on(endpoint, 2 if case.fault == "500-for-ever" else 8)
+@dataclass(slots=True)
+class Stage:
+    """Two sessions on one local cloud, one of them impatient; the request that makes a function in its old state."""
+
+    patient: Session
+    impatient: Session
+    creation: dict[str, Any] = field(default_factory=dict)
+
+    def session(self, case: Case) -> Session:
+        return self.impatient if case.fault == "500-for-ever" else self.patient
+
+    def set_old(self, case: Case) -> None:
+        """What a deploy of the old state comes to, in two calls."""
+        request, client = self.creation, self.patient.control
+        logging = {**request["LoggingConfig"], "LogGroup": f"/aws/lambda/{case.name}"}
+        client.create_function(**request | {"FunctionName": case.name, "LoggingConfig": logging, "Publish": True})
+        client.create_alias(FunctionName=case.name, Name="current", FunctionVersion="1")
+
+
+def attempt(stage: Stage, directory: Path, case: Case) -> tuple[str, int]:
+    """What the disturbed run said, and how many calls it made."""
+    project, session = Deployed(directory, case), stage.session(case)
     if case.change != "create":
-        project.old()
-        project.deploy(session)
+        stage.set_old(case)
     project.new()
     count = arm(session, case)
     try:
         project.deploy(session)
+        said = ""
     except DeployError as error:
-        return str(error), count[0]
+        said = str(error)
     except FnError as error:  # before there was a plan: nothing was written
-        return f"no plan: {error}", count[0]
-    return "", count[0]
+        said = f"no plan: {error}"
+    calls, count[0] = count[0], DISARMED
+    return said, calls
 
 
-def converge(endpoint: str, directory: str, case: Case) -> int:
-    """One more deploy, undisturbed; the number of steps that a plan has after it."""
-    project, session = Deployed(Path(directory), case), session_on(endpoint)
+def aftermath(stage: Stage, directory: Path, case: Case) -> dict[str, Any]:
+    """Who serves now; after one more deploy, undisturbed, how many steps a plan still has, and who serves then."""
+    project, session = Deployed(directory, case), stage.patient
+    seen = look(session, case)
     project.new()
     project.deploy(session)
-    return len(project.plan(session).steps)
+    return {"seen": seen, "left": len(project.plan(session).steps), "after": look(session, case)}
+
+
+def rehearse(endpoint: str) -> tuple[Stage, dict[str, int]]:
+    """The stage, and how many calls each change takes: all that a deploy imports and caches is in memory then."""
+    stage, calls = Stage(session_on(endpoint), session_on(endpoint, 2)), {}
+    for session in (stage.patient, stage.impatient):
+        session.control.list_functions()
+    with tempfile.TemporaryDirectory() as name:
+        for change in CHANGES:
+            case, directory = Case(change, "none", 0), Path(name) / change
+            if change != "create" and not stage.creation:
+                _record_creation(stage, directory, case)
+            elif change != "create":
+                stage.set_old(case)
+            counting = session_on(endpoint)
+            project = Deployed(directory, case)
+            if change != "create":
+                assert project.plan(counting).steps == (), "the short way to the old state leads elsewhere"
+            count = arm(counting, case)
+            project.new()
+            project.deploy(counting)
+            calls[change] = count[0]
+            look(counting, case)
+    return stage, calls
+
+
+def _record_creation(stage: Stage, directory: Path, case: Case) -> None:
+    session, project = stage.session(case), Deployed(directory, case)
+    events = session.control.meta.events
+
+    def record(params: Any, **_: Any) -> None:
+        stage.creation.update(params)
+
+    events.register("provide-client-params.lambda.CreateFunction", record)
+    project.deploy(session)
+    events.unregister("provide-client-params.lambda.CreateFunction", record)
 
 
 # faults
@@ -112,23 +176,25 @@ def converge(endpoint: str, directory: str, case: Case) -> int:
 def arm(session: Session, case: Case) -> list[int]:
     """Disturb the k-th call of a session; the count of calls so far."""
     count, tries, events = [0], [0], session.control.meta.events
+    mine = threading.local()  # reads go side by side: a call's number is its thread's until the next one
+    lock = threading.Lock()
 
     def begins(**_: Any) -> None:
-        count[0] += 1
+        with lock:
+            count[0] += 1
+            mine.number = count[0]
 
     def sends(request: Any, **_: Any) -> Any:
-        if count[0] != case.k:
+        if mine.number != case.k:
             return None
         tries[0] += 1
         return BEFORE[case.fault](session, request, tries[0]) if case.fault in BEFORE else None
 
     def ends(**_: Any) -> None:
-        if count[0] == case.k and case.fault == "kill-after":
+        if mine.number == case.k and case.fault == "kill-after":
             os.kill(os.getpid(), signal.SIGKILL)
-        if count[0] == case.k and case.fault == "another-writer":
-            count[0] += 1000  # its own calls are not disturbed
-            change_behind_its_back(session, case)
-            count[0] -= 1000
+        if mine.number == case.k and case.fault == "another-writer":
+            change_behind_its_back(session_on(session.options.endpoint or ""), case)
 
     events.register("before-call.lambda", begins)
     events.register("before-send.lambda", sends)
@@ -159,6 +225,15 @@ def acted_and_lost(session: Session, request: Any, attempts: int) -> Any:
     raise boto.ConnectionClosedError(endpoint_url=request.url)
 
 
+def acted_and_failed(session: Session, request: Any, attempts: int) -> Any:
+    session.control._endpoint.http_session.send(request)  # type: ignore[attr-defined]
+    return answer(500, "ServiceException")(session, request, attempts)
+
+
+def never_got_there(session: Session, request: Any, attempts: int) -> Any:
+    raise boto.EndpointConnectionError(endpoint_url=request.url)
+
+
 def acted_and_slow(session: Session, request: Any, attempts: int) -> Any:
     session.control._endpoint.http_session.send(request)  # type: ignore[attr-defined]
     raise boto.ReadTimeoutError(endpoint_url=request.url)
@@ -174,11 +249,13 @@ BEFORE: dict[str, Callable[..., Any]] = {
     "503": first(1, answer(503, "ServiceUnavailable")),
     "429": first(3, answer(429, "TooManyRequestsException")),
     "500-for-ever": answer(500, "ServiceException"),
+    "refused": first(1, never_got_there),
     "reset": first(1, acted_and_lost),
+    "500-after": first(1, acted_and_failed),
     "time-out": first(1, acted_and_slow),
 }
 
-FAULTS = ("kill-before", "kill-after", "500", "503", "429", "500-for-ever", "reset", "time-out", "another-writer")
+FAULTS = (*BEFORE, "kill-after", "another-writer")
 
 
 def change_behind_its_back(session: Session, case: Case) -> None:
@@ -210,9 +287,16 @@ def look(session: Session, case: Case) -> dict[str, Any]:
 # the server
 
 
-def serve() -> None:
-    """Until stdin ends. A job: `{"id", "work", "endpoint", "directory", "case"}`; its result: `{"id", "result"}`, where
-    the result of one that was killed is null."""
+def serve(endpoint: str) -> None:
+    """Until stdin ends. First what `rehearse` counted; then for each job, `{"id", "work", "directory", "case"}`, its
+    result: `{"id", "result"}`, where the result of one that was killed is null."""
+    stage, calls = rehearse(endpoint)
+    _tell({"id": "calls", "result": calls})
+    for session in (stage.patient, stage.impatient):
+        # Two processes on one open connection would read each other's answers.
+        session.control._endpoint.http_session.close()  # type: ignore[attr-defined]
+    gc.collect()
+    gc.freeze()  # what is in memory stays shared with those that are forked
     wake, wakes = os.pipe()
     os.set_blocking(wakes, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -233,7 +317,7 @@ def serve() -> None:
                 job = json.loads(line)
                 pid = os.fork()
                 if pid == 0:
-                    _carry_out(job)
+                    _carry_out(stage, job)
                 running[pid] = job["id"]
 
 
@@ -247,14 +331,18 @@ def _reap(running: dict[int, str]) -> None:
             _tell({"id": number, "result": None})
 
 
-def _carry_out(job: dict[str, Any]) -> NoReturn:
+def _carry_out(stage: Stage, job: dict[str, Any]) -> NoReturn:
     try:
+        gc.disable()
         signal.set_wakeup_fd(-1)
-        work = {"attempt": attempt, "converge": converge}[job["work"]]
-        result = work(job["endpoint"], job["directory"], Case(*job["case"]))
-        _tell({"id": job["id"], "result": result})
+        where = Path(job["directory"]), Case(*job["case"])
+        said, result = None, {}
+        if job["work"] == "attempt":
+            said, _ = attempt(stage, *where)
+        result = aftermath(stage, *where)
+        _tell({"id": job["id"], "result": result | {"said": said}})
     except Exception:
-        _tell({"id": job["id"], "result": traceback.format_exc()[-3000:]})
+        _tell({"id": job["id"], "result": {"error": traceback.format_exc()[-3000:]}})
     finally:
         os._exit(0)
 
@@ -264,4 +352,4 @@ def _tell(value: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    serve()
+    serve(sys.argv[1])

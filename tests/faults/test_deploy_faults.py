@@ -1,7 +1,7 @@
 """Every fault at every call of a deploy: the next one converges, traffic saw no half of anything, no word was untrue.
 
-A session's cloud serves all cases, each a function of its own; the cases run side by side, since what they do most is
-wait for a retry.
+One local cloud serves all cases of a change, each a function of its own; the cases run side by side, since what they do
+most is wait for a retry. How many there were is the last line of the run (conftest.py).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import astuple
 from pathlib import Path
@@ -21,11 +21,13 @@ from typing import Any
 import pytest
 
 import faults_support
-from faults_support import CHANGES, FAULTS, Case, Deployed, look, session_on
+from faults_support import FAULTS, Case, Deployed
 from fnroll import cloud
 
 SERVES = re.compile(r"alias current (?:is new and )?serves (\S+)")
-AT_ONCE = 32
+AT_ONCE = 48
+CALLS = {"create": 9, "code": 9, "configuration": 8, "everything": 17}
+"""How many calls each change takes at least."""
 
 
 @pytest.fixture(scope="module")
@@ -37,21 +39,24 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 class Server:
     """The processes that carry deploys out (faults_support.py). Threads may ask at once."""
 
-    def __init__(self) -> None:
-        command = [sys.executable, faults_support.__file__]
+    def __init__(self, endpoint: str) -> None:
+        command = [sys.executable, faults_support.__file__, endpoint]
         pythonpath = os.pathsep.join(filter(None, [str(Path(faults_support.__file__).parent), *sys.path]))
         environment = {**os.environ, "PYTHONPATH": pythonpath}
+        counted: Future[Any] = Future()
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
-        self._waiting: dict[str, Future[Any]] = {}
+        self._waiting: dict[str, Future[Any]] = {"calls": counted}
         self._lock = threading.Lock()
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
+        self.calls: dict[str, int] = counted.result(100)
+        """How many calls an undisturbed deploy of each change makes."""
 
-    def ask(self, work: str, endpoint: str, directory: Path, case: Case) -> Any:
-        """What `work` returned; None if its process was killed."""
+    def ask(self, work: str, directory: Path, case: Case) -> Any:
+        """What came of it; None if the process was killed."""
         answer: Future[Any] = Future()
         number = f"{work}-{case.name}"
-        job = {"id": number, "work": work, "endpoint": endpoint, "directory": str(directory), "case": astuple(case)}
+        job = {"id": number, "work": work, "directory": str(directory), "case": astuple(case)}
         assert self._process.stdin is not None
         with self._lock:
             self._waiting[number] = answer
@@ -64,6 +69,8 @@ class Server:
         for line in self._process.stdout:
             said = json.loads(line)
             self._waiting.pop(said["id"]).set_result(said["result"])
+        for answer in self._waiting.values():
+            answer.set_exception(EOFError("the server has ended"))
 
     def close(self) -> None:
         assert self._process.stdin is not None and self._process.stdout is not None
@@ -74,8 +81,8 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    made = Server()
+def server(endpoint: str) -> Iterator[Server]:
+    made = Server(endpoint)
     yield made
     made.close()
 
@@ -94,47 +101,51 @@ def served(project: Deployed, state: str) -> dict[str, Any]:
     }
 
 
-def disturb(server: Server, endpoint: str, directory: Path, case: Case) -> str:
+def disturb(server: Server, directory: Path, case: Case) -> str:
     """Run a case and judge it; what the first run said."""
     place = directory / case.name
     project = Deployed(place, case)
     old, new = served(project, "old"), served(project, "new")
     asked = [new] if case.change == "create" else [old, new]
-    result = server.ask("attempt", endpoint, place, case)
-    session = session_on(endpoint)
-    seen = look(session, case)
+    found = server.ask("attempt", place, case)
+    if killed := found is None:
+        found = server.ask("aftermath", place, case)
+    assert killed == case.fault.startswith("kill"), f"{case.name}: {found}"
+    assert "error" not in found, f"{case.name}: {found['error']}"
+    seen, after, said = found["seen"], found["after"], found["said"] or ""
     version = seen.pop("version", "nothing")
     assert not seen or seen in asked, f"{case.name}: traffic sees {seen}"
-    assert not isinstance(result, str), f"{case.name}: {result}"
-    said = "" if result is None else result[0]
     if claim := SERVES.search(said):
         assert claim.group(1) == version, f"{case.name}: {said}"
-    elif result is not None and not said:
+    elif not killed and not said:
         assert seen == new, f"{case.name}: it said that all went well"
-    left = server.ask("converge", endpoint, place, case)
-    assert left == 0, f"{case.name}: {left} steps left after one more deploy"
-    after = look(session, case)
+    assert found["left"] == 0, f"{case.name}: {found['left']} steps left after one more deploy"
     assert after.pop("version").isdecimal()
     assert after == new, case.name
     return said
 
 
-@pytest.mark.parametrize("change", CHANGES)
-def test_every_fault_at_every_call(change: str, server: Server, endpoint: str, tmp_path: Path) -> None:
-    counted = server.ask("attempt", endpoint, tmp_path / "count", Case(change, "none", 0))
-    assert counted[0] == ""
-    cases = [Case(change, fault, k) for fault in FAULTS for k in range(1, counted[1] + 1)]
+@pytest.mark.parametrize("change", CALLS)
+def test_every_fault_at_every_call(
+    change: str, server: Server, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    calls = server.calls[change]
+    assert calls >= CALLS[change]
+    cases = [Case(change, fault, k) for fault in FAULTS for k in range(1, calls + 1)]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        outcomes = dict(
-            zip(cases, pool.map(lambda case: _judged(server, endpoint, tmp_path, case), cases), strict=True)
-        )
-    assert [text for text in outcomes.values() if text.startswith("FAILED")] == []
-    stopped = sum(bool(text) for text in outcomes.values())
-    print(f"{change}: {counted[1]} calls, {len(cases)} faults, {stopped} told as errors, all converged")
+        outcomes = list(pool.map(lambda case: _judged(server, tmp_path, case), cases))
+    assert [text for text in outcomes if text.startswith("FAILED")] == []
+    stopped = sum(bool(text) for text in outcomes)
+    record_property("faults", f"{change}: {calls} calls, {len(cases)} faults, {stopped} told as errors, all converged")
+    record_property("fault cases", len(cases))
 
 
-def _judged(server: Server, endpoint: str, directory: Path, case: Case) -> str:
+def test_there_are_four_hundred_cases_at_least() -> None:
+    assert sum(CALLS.values()) * len(FAULTS) >= 400
+
+
+def _judged(server: Server, directory: Path, case: Case) -> str:
     try:
-        return disturb(server, endpoint, directory, case)
+        return disturb(server, directory, case)
     except AssertionError as error:
         return f"FAILED {error}"

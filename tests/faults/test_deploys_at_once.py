@@ -1,4 +1,7 @@
-"""Several deploys of one function at once: every version published has one deployer's code with that one's settings."""
+"""Several deploys of one function at once: every version published has one deployer's code with that one's settings.
+
+Five rounds here, a hundred of two and of eight deployers in `make soak`.
+"""
 
 from __future__ import annotations
 
@@ -24,12 +27,21 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield found.url
 
 
-@pytest.mark.parametrize(("deployers", "rounds"), [(2, 100), (8, 25)])
+@pytest.mark.parametrize(
+    ("deployers", "rounds"),
+    [
+        (2, 5),
+        (8, 5),
+        pytest.param(2, 100, marks=pytest.mark.soak),
+        pytest.param(8, 100, marks=[pytest.mark.soak, pytest.mark.timeout(600)]),
+    ],
+)
 def test_no_version_is_half_of_one_and_half_of_another(
     deployers: int, rounds: int, endpoint: str, tmp_path: Path
 ) -> None:
+    name = f"shared-{deployers}-{rounds}"
     sessions = [session_on(endpoint) for _ in range(deployers)]
-    projects = [project(tmp_path / str(number), f"shared-{deployers}") for number in range(deployers)]
+    projects = [project(tmp_path / str(number), name) for number in range(deployers)]
     asked: set[Pair] = set()
     won = 0
     with ThreadPoolExecutor(deployers) as pool:
@@ -41,11 +53,11 @@ def test_no_version_is_half_of_one_and_half_of_another(
                 assert package is not None
                 asked.add((package.code_sha256, each.definition["MemorySize"]))
             won += sum(pool.map(deployed, projects, sessions))
-    published = {row.version: row for row in list_versions(sessions[0].control, f"shared-{deployers}")}
+    published = {row.version: row for row in list_versions(sessions[0].control, name)}
     del published["$LATEST"]
     found = {(row.code_sha256, row.configuration["MemorySize"]) for row in published.values()}
     assert found <= asked
-    assert get_alias(sessions[0].control, f"shared-{deployers}", "current").version in published
+    assert get_alias(sessions[0].control, name, "current").version in published
     assert won >= rounds / 2, "somebody gets through"
 
 
