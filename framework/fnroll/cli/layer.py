@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from fnroll.cli import runtime_test
 from fnroll.cli.app import App, output_option
+
+if TYPE_CHECKING:
+    from fnroll.layers import Runtime
 
 
 @click.group()
@@ -34,6 +38,7 @@ def list_(app: App, output: Any) -> None:
             "name": found.name,
             "version": found.version,
             "needs": found.command or "nothing",
+            "layer": "yes" if found.recipe or found.self_contained else "no",
             "description": found.description,
             "directory": str(found.directory),
         }
@@ -42,5 +47,147 @@ def list_(app: App, output: Any) -> None:
     app.show_rows(
         output,
         rows,
-        {"name": "Name", "version": "Version", "needs": "Needs on the machine", "description": "Description"},
+        {
+            "name": "Name",
+            "version": "Version",
+            "needs": "Runs here with",
+            "layer": "Own layer",
+            "description": "Description",
+        },
     )
+
+
+architecture_option = click.option(
+    "--arch",
+    "architectures",
+    type=click.Choice(["x86_64", "arm64"]),
+    multiple=True,
+    help="Lambda's architecture. Repeatable.  [default: all that the runtime is for]",
+)
+
+
+def _chosen(app: App, name: str, architectures: tuple[str, ...]) -> tuple[Runtime, tuple[str, ...]]:
+    from fnroll.layers import find_runtime
+
+    found = find_runtime(name, app.directory)
+    return found, architectures or found.architectures
+
+
+@runtime.command("build")
+@click.argument("name", metavar="NAME")
+@architecture_option
+@click.option(
+    "--dest",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="A directory for NAME-ARCH.zip.  [default: only the cache]",
+)
+@output_option("table", "json")
+@click.pass_obj
+def build(app: App, name: str, architectures: tuple[str, ...], dest: Path | None, output: Any) -> None:
+    """Build the layer that a runtime needs on Lambda.
+
+    It brings its interpreter with a libc of its own, made of Debian's packages that the lock beside its manifest names
+    (written where there is none). Nothing is installed, no Docker is needed, and any machine builds the same bytes. fn
+    deploy builds what is missing by itself. FN_DEB_MIRROR names a mirror where apt knows none; FN_OFFLINE=1 takes the
+    cache alone.
+
+    \b
+    fn runtime build perl --arch arm64 --dest .
+    """
+    from fnroll.layers import self_contained
+
+    found, wanted = _chosen(app, name, architectures)
+    rows = []
+    for architecture in wanted:
+        layer = self_contained(found, architecture, say=lambda text: app.say(text, dim=True))
+        path = dest / f"{found.name}-{architecture}.zip" if dest else None
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(layer.data)
+        rows.append(
+            {
+                "name": found.name,
+                "architecture": architecture,
+                "size": len(layer.data),
+                "unzipped_size": layer.unzipped_size,
+                "code_sha256": layer.code_sha256,
+                "path": str(path) if path else None,
+            }
+        )
+    app.show_rows(
+        output,
+        rows,
+        {
+            "name": "Name",
+            "architecture": "Architecture",
+            "size": "Zip",
+            "unzipped_size": "Unzipped",
+            "code_sha256": "CodeSha256",
+            "path": "File",
+        },
+    )
+
+
+@runtime.command("lock")
+@click.argument("name", metavar="NAME")
+@architecture_option
+@click.pass_obj
+def lock(app: App, name: str, architectures: tuple[str, ...]) -> None:
+    """Take the packages of today for a runtime's layer.
+
+    Writes lock-ARCH.json beside its manifest: names, versions and SHA-256 of every package, from the suite's signed
+    index. What changed is said. Layers are built from the lock alone, so nothing changes between two locks.
+    """
+    from fnroll.layers import Supply, relock
+    from fnroll.layers.lock import read_lock
+
+    found, wanted = _chosen(app, name, architectures)
+    for architecture in wanted:
+        before = read_lock(found.directory, architecture)
+        after = relock(found, architecture, Supply(), lambda text: app.say(text, dim=True))
+        then = {row.name: row.version for row in before.packages} if before else {}
+        now = {row.name: row.version for row in after.packages}
+        for package in sorted(then.keys() | now.keys()):
+            if then.get(package) != now.get(package):
+                app.show(f"{architecture}: {package} {then.get(package, '-')} -> {now.get(package, '-')}")
+
+
+@runtime.command("info")
+@click.argument("name", metavar="NAME")
+@output_option("table", "json")
+@click.pass_obj
+def info(app: App, name: str, output: Any) -> None:
+    """What a runtime is: handlers, what it runs with here, what its layer is made of."""
+    from fnroll.layers import find_runtime
+    from fnroll.layers.lock import read_lock
+
+    found = find_runtime(name, app.directory)
+    locks = {architecture: read_lock(found.directory, architecture) for architecture in found.architectures}
+    facts: dict[str, Any] = {
+        "name": found.name,
+        "description": found.description,
+        "directory": str(found.directory),
+        "base": found.base,
+        "architectures": list(found.architectures),
+        "handler": found.example,
+        "extensions": list(found.extensions),
+        "runs_here_with": found.command,
+        "license": found.licence,
+        "suite": found.recipe.suite if found.recipe else None,
+        "packages": {
+            architecture: {row.name: row.version for row in one.packages}
+            for architecture, one in locks.items()
+            if one is not None
+        },
+    }
+    if output == "json":
+        app.show_json(facts)
+        return
+    packages = facts.pop("packages")
+    for key, value in facts.items():
+        if value is not None:
+            app.show(f"{key.replace('_', ' ')}: {', '.join(value) if isinstance(value, list) else value}")
+    for architecture, one in packages.items():
+        app.show(f"packages of the layer for {architecture}:")
+        for package, version in one.items():
+            app.show(f"  {package} {version}")

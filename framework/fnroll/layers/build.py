@@ -14,6 +14,7 @@ from pathlib import Path
 
 from fnroll.archive import Entry, Package, load_rules, pack, scan
 from fnroll.errors import LayerError
+from fnroll.layers.launcher import HERE
 from fnroll.layers.manifest import MANIFEST, Runtime, find_runtime
 from fnroll.layers.selfcontained import Say, build_self_contained, silent
 from fnroll.layers.supply import Supply
@@ -69,7 +70,14 @@ def self_contained(
     runtime: Runtime, architecture: str, supply: Supply | None = None, say: Say = silent
 ) -> LayerPackage:
     """The layer that brings its interpreter. Raises LayerError, LayerUnavailable."""
-    own = tuple(entry for entry in _runtime_files(runtime) if entry.name != "bootstrap")
+    recipe, home = runtime.recipe, f"fn/{runtime.name}"
+    loop = recipe is not None and f"{HERE}/{home}/{runtime.entry}" in recipe.arguments
+    # The launcher takes the entry's place; where the entry is the loop itself, it lies with the other files.
+    own = tuple(
+        replace(entry, name=f"{home}/{runtime.entry}") if entry.name == "bootstrap" else entry
+        for entry in _runtime_files(runtime)
+        if entry.name != "bootstrap" or loop
+    )
     package = build_self_contained(runtime, own, architecture, supply, say)
     return _of(f"fn-{runtime.name}", package, license=runtime.licence, self_contained=True, runtime=runtime)
 

@@ -6,6 +6,7 @@
     keep          directory of the packages -> directory below /opt/fn/NAME; several may share one
     drop          gitignore lines over paths below /opt/fn/NAME
     libraries     shared libraries that no ELF file names, because they are opened at run time
+    programs      more programs of the packages, started as /opt/fn/NAME/tools/PROGRAM
     arguments     what follows the interpreter's name; {layer} at the start of one is the layer's directory
     environment   defaults of variables, for the interpreter and what it starts
 
@@ -28,6 +29,7 @@ KEYS = {
     "keep": ("an object: directory of the packages -> directory of the layer", True),
     "drop": ("a list of gitignore lines", False),
     "libraries": ("a list of file names, libfoo.so.1", False),
+    "programs": ("a list of paths as the packages have them, usr/bin/dd", False),
     "arguments": ("a list of strings", False),
     "environment": ("an object: name -> value", False),
 }
@@ -43,6 +45,7 @@ class Recipe:
     keep: tuple[tuple[str, str], ...]
     drop: tuple[str, ...]
     libraries: tuple[str, ...]
+    programs: tuple[str, ...]
     arguments: tuple[str, ...]
     environment: tuple[tuple[str, str], ...]
 
@@ -60,6 +63,7 @@ class Recipe:
             tuple((fill(source), target) for source, target in self.keep),
             self.drop,
             self.libraries,
+            tuple(map(fill, self.programs)),
             tuple(map(fill, self.arguments)),
             tuple((name, fill(value)) for name, value in self.environment),
         )
@@ -103,6 +107,7 @@ def recipe_of(value: Mapping[str, Any]) -> Recipe:
         keep=tuple(value["keep"].items()),
         drop=tuple(value.get("drop", ())),
         libraries=tuple(value.get("libraries", ())),
+        programs=tuple(value.get("programs", ())),
         arguments=tuple(value.get("arguments", ())),
         environment=tuple(value.get("environment", {}).items()),
     )

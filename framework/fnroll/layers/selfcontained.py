@@ -17,7 +17,7 @@ import base64
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -74,7 +74,7 @@ def build_self_contained(
     debs = supply.packages(lock, say)
     say(f"building the layer of {runtime.name} for {architecture}")
     files = {f"fn/{runtime.name}/{path}": file for path, file in assemble(recipe, architecture, lock, debs).items()}
-    files |= _launchers(runtime, recipe.for_architecture(architecture), architecture)
+    files |= _launchers(runtime, recipe.for_architecture(architecture), architecture, {entry.name for entry in own})
     with tempfile.TemporaryDirectory(prefix="fn-layer-") as scratch:
         package = pack([*own, *_laid_out(files, Path(scratch), own)])
     digest = supply.files.put(bytes(package.data))
@@ -115,23 +115,25 @@ def _kept(note: Path, supply: Supply) -> Package | None:
         return None
 
 
-def _launchers(runtime: Runtime, recipe: Recipe, architecture: str) -> Mapping[str, Placed]:
-    """The last argument is the loop; a script of the user's takes its place in /opt/bin/INTERPRETER."""
-    program = recipe.interpreter.rpartition("/")[2]
+def _launchers(runtime: Runtime, recipe: Recipe, architecture: str, own: Collection[str]) -> Mapping[str, Placed]:
+    """/opt/bootstrap; /opt/bin/INTERPRETER, the same without the loop, whose place a script of the user's takes; and
+    one for each further program."""
     home, loader = f"{HERE}/fn/{runtime.name}", elf.LOADERS[architecture]
-    start = [
-        f"{home}/lib/{loader}",
-        loader,
-        "--library-path",
-        f"{home}/lib",
-        "--argv0",
-        program,
-        f"{home}/bin/{program}",
-    ]
     variables = dict(recipe.environment)
+    loop = next((at for at, word in enumerate(recipe.arguments) if word.removeprefix(f"{HERE}/") in own), None)
+
+    def start(path: str, arguments: tuple[str, ...], settings: Mapping[str, str], up: int) -> Placed:
+        name = path.rpartition("/")[2]
+        words = [f"{home}/lib/{loader}", loader, "--library-path", f"{home}/lib", "--argv0", name, f"{home}/bin/{name}"]
+        return Placed(launcher(architecture, [*words, *arguments], settings, up=up), True, "")
+
+    tools = {f"fn/{runtime.name}/tools/{path.rpartition('/')[2]}": path for path in recipe.programs}
     return {
-        "bootstrap": Placed(launcher(architecture, [*start, *recipe.arguments], variables), True, ""),
-        f"bin/{program}": Placed(launcher(architecture, [*start, *recipe.arguments[:-1]], variables, up=1), True, ""),
+        "bootstrap": start(recipe.interpreter, recipe.arguments, variables, 0),
+        f"bin/{recipe.interpreter.rpartition('/')[2]}": start(
+            recipe.interpreter, recipe.arguments[:loop], variables, 1
+        ),
+        **{name: start(path, (), {}, 3) for name, path in tools.items()},
     }
 
 

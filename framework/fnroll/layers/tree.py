@@ -1,7 +1,7 @@
 """Unpacked packages and a recipe to the files of a layer below /opt/fn/NAME. Pure: bytes in, bytes out.
 
     1  what `keep` names is placed, `drop` taken out of it
-    2  the interpreter is placed in bin/
+    2  the interpreter and other programs are placed in bin/
     3  every library that an ELF file of these needs, and theirs, is placed in lib/, with the loader and libc
     4  the licence of each package that gave a file, and a NOTICE that names what it was built from
     5  every ELF file is checked: its processor, that each library is there and defines the symbols wanted of it
@@ -79,11 +79,11 @@ def assemble(recipe: Recipe, architecture: str, lock: Lock, debs: Mapping[str, b
     recipe = recipe.for_architecture(architecture)
     unpacked = Unpacked(debs)
     tree = _kept(recipe, unpacked)
-    program = posixpath.basename(recipe.interpreter)
-    found = unpacked.find(recipe.interpreter)
-    if found is None:
-        raise LayerError(f"the packages hold no {recipe.interpreter}, which the manifest calls the interpreter")
-    tree[f"bin/{program}"] = Placed(found.content, True, found.package)
+    for path in (recipe.interpreter, *recipe.programs):
+        found = unpacked.find(path)
+        if found is None:
+            raise LayerError(f"the packages hold no {path}, which the manifest names as a program")
+        tree[f"bin/{posixpath.basename(path)}"] = Placed(found.content, True, found.package)
     tree |= _libraries(recipe, architecture, unpacked, tree)
     _check(tree, architecture)
     givers = sorted({file.package for file in tree.values()})
