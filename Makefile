@@ -10,7 +10,7 @@ SOURCES := framework tests benchmarks
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: soak help demo test test-quick conformance check format docs bench clean
+.PHONY: soak layers help demo test test-quick conformance check format docs bench clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,7 +42,10 @@ test-quick: $(VENV)/.dev ## the suite without what is marked slow
 
 soak: $(VENV)/.dev ## minutes to an hour: a thousand environments at once, 200,000 invocations, new examples
 	$(BIN)/python -m pytest -m soak tests
-	$(BIN)/python -m pytest -m "hypothesis and not soak" --hypothesis-profile=soak tests
+	$(BIN)/python -m pytest -m "hypothesis and not soak and not layers" --hypothesis-profile=soak tests
+
+layers: $(VENV)/.dev ## build the layers of all runtimes, for both architectures, and hold each to Lambda's contract
+	$(BIN)/python -m pytest -m layers -rs tests/runtimes
 
 conformance: $(VENV)/.dev ## AWS's own runtime clients as functions; builds them with the toolchains that are here
 	FN_CONFORMANCE=1 $(BIN)/python -m pytest tests/conformance -rs

@@ -13,6 +13,8 @@ from fnroll import definition, deploy
 from fnroll.archive import load_rules, pack, scan
 from fnroll.aws import Session
 from fnroll.aws.functions import get_function
+from fnroll.aws.layers import layers
+from fnroll.deploy import publish
 from fnroll.errors import DeployError
 from fnroll.layers import build
 
@@ -111,3 +113,24 @@ def test_a_layer_that_needs_this_machine_is_refused_off_the_local_cloud(tmp_path
     deploy.refuse_host_runtimes(bound, local=True)
     with pytest.raises(DeployError, match="local cloud only"):
         deploy.refuse_host_runtimes(bound, local=False)
+
+
+def test_a_layer_is_published_once_by_its_content(stage: tuple[Session, Layered]) -> None:
+    session, project = stage
+    layer = build("./tools", project.directory)
+    assert publish.find(session, layer) is None
+    arn = publish.publish(session, layer)
+    assert publish.find(session, layer) == arn
+    assert [(one.name, one.version, one.arn) for one in layers(session.control)] == [("tools", 1, arn)]
+    project.tool("other")
+    assert publish.find(session, build("./tools", project.directory)) is None
+
+
+def test_what_a_runtimes_layer_says_of_itself(stage: tuple[Session, Layered]) -> None:
+    session, project = stage
+    layer = replace(build("runtime:bash", project.directory), architecture="arm64")
+    name, version = publish.publish(session, layer).split(":")[-2:]
+    found = session.control.get_layer_version(LayerName=name, VersionNumber=int(version))
+    assert found["LicenseInfo"] == "MIT"
+    assert found["CompatibleRuntimes"] == ["provided.al2023"]
+    assert found["CompatibleArchitectures"] == ["arm64"]

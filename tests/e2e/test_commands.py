@@ -98,3 +98,15 @@ def test_a_closed_pipe_is_no_error(environment: dict[str, str], hello: Path) -> 
     line = f"{sys.executable} -m fnroll schema | head -c 10"
     done = subprocess.run(line, shell=True, cwd=hello, env=environment, capture_output=True, text=True, check=True)
     assert done.stderr == ""
+
+
+def test_layers_are_published_by_content_and_listed(fn: Fn, hello: Path, cloud: str) -> None:
+    (hello / "tools").mkdir()
+    (hello / "tools" / "tool").write_text("x")
+    (first,) = json.loads(fn("layer", "publish", "./tools", "--local", "--output", "json", cwd=hello).stdout)
+    (again,) = json.loads(fn("layer", "publish", "./tools", "--local", "--output", "json", cwd=hello).stdout)
+    assert (first["state"], again["state"], first["arn"]) == ("published", "is there already", again["arn"])
+    (row,) = json.loads(fn("layer", "list", "--local", "--output", "json", cwd=hello).stdout)
+    assert (row["name"], row["version"], row["arn"]) == ("tools", 1, first["arn"])
+    refused = fn("layer", "publish", "./tools", "--arch", "arm64", cwd=hello, status=2)
+    assert "--arch is for runtimes" in refused.stderr

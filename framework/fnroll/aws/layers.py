@@ -21,6 +21,13 @@ class LayerVersion:
     version: int
     description: str
     code_sha256: str | None = None
+    architectures: tuple[str, ...] = ()
+    created: str = ""
+
+    @property
+    def name(self) -> str:
+        """The layer's."""
+        return self.arn.split(":")[-2]
 
 
 def layer_versions(client: LambdaClient, name: str) -> Iterator[LayerVersion]:
@@ -36,6 +43,15 @@ def layer_versions(client: LambdaClient, name: str) -> Iterator[LayerVersion]:
         if page is None:
             return
         yield from (_version(row) for row in page.get("LayerVersions", ()))
+
+
+def layers(client: LambdaClient) -> Iterator[LayerVersion]:
+    """ListLayers: the newest version of each layer of the account."""
+    with border("ListLayers", "the account"):
+        pages = list(client.get_paginator("list_layers").paginate())
+    for page in pages:
+        for row in page.get("Layers", ()):
+            yield _version(row["LatestMatchingVersion"])
 
 
 def find_layer_version(client: LambdaClient, name: str, version: int) -> LayerVersion | None:
@@ -60,4 +76,6 @@ def _version(answer: Mapping[str, Any]) -> LayerVersion:
         version=answer["Version"],
         description=answer.get("Description") or "",
         code_sha256=(answer.get("Content") or {}).get("CodeSha256"),
+        architectures=tuple(answer.get("CompatibleArchitectures") or ()),
+        created=answer.get("CreatedDate") or "",
     )

@@ -45,6 +45,7 @@ COMMANDS = (
     Row("Use", "invoke", "invoke:invoke", "Invoke the deployed function."),
     Row("Use", "logs", "logs:logs", "Show the log of the deployed function."),
     Row("Layers", "runtime", "layer:runtime", "The custom runtimes at hand."),
+    Row("Layers", "layer", "layers:layer", "Layer versions in the account and Region."),
     Row("Release", "canary", "canary:canary", "Releases by evidence."),
     Row("Release", "alias", "release:alias", "The aliases and the traffic they route."),
 )

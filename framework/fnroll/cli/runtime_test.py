@@ -23,6 +23,12 @@ _MARKS = {"passed": ("ok", "green"), "failed": ("FAILED", "red"), "skipped": ("l
 @click.command()
 @click.argument("name", metavar="[NAME|DIR]", default=".")
 @click.option("--case", "names", metavar="CASE", multiple=True, help="Only this case. Repeatable.")
+@click.option(
+    "--arch",
+    type=click.Choice(["x86_64", "arm64"]),
+    help="Test the layer that brings its interpreter, for this architecture.  [default: this machine's with --rootfs "
+    "empty, else a layer that runs on the machine's interpreter]",
+)
 @sandbox_option
 @click.option(
     "--rootfs", metavar="DIR|empty", help="What it sees as its system; empty proves that its layer brings all it needs."
@@ -35,7 +41,9 @@ _MARKS = {"passed": ("ok", "green"), "failed": ("FAILED", "red"), "skipped": ("l
     help="json: a list of the cases, each with outcome and detail.",
 )
 @click.pass_obj
-def test(app: App, name: str, names: tuple[str, ...], sandbox: str, rootfs: str | None, output: str) -> None:
+def test(
+    app: App, name: str, names: tuple[str, ...], arch: str | None, sandbox: str, rootfs: str | None, output: str
+) -> None:
     """Hold a runtime to Lambda's contract.
 
     NAME is a runtime of the project or one that comes with fn; DIR a runtime's folder, by default this one. Its layer
@@ -57,7 +65,7 @@ def test(app: App, name: str, names: tuple[str, ...], sandbox: str, rootfs: str 
         raise UsageError(f"there is no case {sorted(unknown)[0]!r}", hint=f"known: {known}")
     with tempfile.TemporaryDirectory(prefix="fn-test-", ignore_cleanup_errors=True) as scratch:
         Path(scratch).chmod(0o711)  # Lambda's user has to get in, where no namespace shows him the way
-        architecture = of_this_machine() if rootfs == "empty" else None
+        architecture = arch or (of_this_machine() if rootfs == "empty" else None)
         subject = prepare(name, app.directory, Path(scratch), architecture, lambda text: app.say(text, dim=True))
         verdicts = asyncio.run(_tested(app, subject, cases, sandbox, rootfs_of(rootfs), output == "text"))
     if output == "json":

@@ -25,7 +25,7 @@ from fnroll import places
 from fnroll.archive import unpack
 from fnroll.conformance.cases import CASES, Handler
 from fnroll.errors import LayerError, UsageError
-from fnroll.layers import build, find_runtime
+from fnroll.layers import build, find_runtime, self_contained
 from fnroll.layers.manifest import MANIFEST
 from fnroll.layers.selfcontained import Say, silent
 
@@ -63,7 +63,8 @@ class Subject:
 
 def prepare(name: str, project: Path, scratch: Path, architecture: str | None = None, say: Say = silent) -> Subject:
     """Lay out the runtime `name`: a folder with a manifest, else one that `project` may name. `scratch` is an empty
-    directory that has to live as long as the subject. `architecture` and `say`: see layers.build.
+    directory that has to live as long as the subject. `architecture`: take its layer for
+    that, which brings its interpreter, if it has one; `say`: see layers.build.
 
     Raises LayerError, ArchiveError, UsageError."""
     directory = project / name
@@ -91,7 +92,11 @@ def prepare(name: str, project: Path, scratch: Path, architecture: str | None = 
     home = scratch / "runtimes"
     home.mkdir()
     shutil.copytree(directory, home / directory.name)
-    layer = build(f"runtime:{directory.name}", scratch, architecture=architecture, say=say)
+    runtime = find_runtime(directory.name, scratch)
+    if architecture is not None and runtime.recipe is not None:
+        layer = self_contained(runtime, architecture, say=say)
+    else:
+        layer = build(f"runtime:{directory.name}", scratch)
     assert layer.runtime is not None
     opt = scratch / "opt"
     unpack(layer.data, opt)

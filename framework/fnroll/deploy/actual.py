@@ -14,12 +14,12 @@ from typing import Any
 from fnroll.aws import AliasState, FunctionState, FunctionUrl, Session
 from fnroll.aws.aliases import get_alias, list_aliases
 from fnroll.aws.functions import find_function
-from fnroll.aws.layers import find_layer_version, layer_versions
 from fnroll.aws.settings import list_sources, settings_of
 from fnroll.aws.urls import find_url, policy_sids
 from fnroll.aws.versions import list_versions
 from fnroll.aws.waits import UPDATED, Progress, wait_for
 from fnroll.deploy.desired import URL_TAG, Desired
+from fnroll.deploy.publish import find
 from fnroll.deploy.settings import OF_ALIAS, OF_FUNCTION, PERMISSIONS, SOURCES
 from fnroll.deploy.steps import Wishes
 from fnroll.errors import NotFound
@@ -104,27 +104,7 @@ def _published(session: Session, desired: Desired, function: FunctionState | Non
     found = {}
     for layer in desired.layers:
         if isinstance(layer, LayerPackage):
-            arn = _find(session, layer, function)
+            arn = find(session, layer, function.layers if function else ())
             if arn is not None:
                 found[layer.code_sha256] = arn
     return found
-
-
-def _find(session: Session, layer: LayerPackage, function: FunctionState | None) -> str | None:
-    """What the function uses now is looked at first: in an unchanged deploy that is the one read per layer."""
-    client = session.control
-    for arn in function.layers if function else ():
-        *_, name, version = arn.split(":")
-        if name != layer.name:
-            continue
-        # A function goes on with a layer version that was deleted since; that one is not found again.
-        used = find_layer_version(client, name, int(version))
-        if used is not None and used.arn == arn and used.code_sha256 == layer.code_sha256:
-            return arn
-    for row in layer_versions(client, layer.name):
-        # The Description finds it without a read per version; CodeSha256 proves it.
-        if row.description == layer.description:
-            proven = find_layer_version(client, layer.name, row.version)
-            if proven is not None and proven.code_sha256 == layer.code_sha256:
-                return row.arn
-    return None

@@ -30,7 +30,6 @@ from fnroll.aws.functions import (
     update_code,
     update_configuration,
 )
-from fnroll.aws.layers import publish_layer_version
 from fnroll.aws.objects import upload
 from fnroll.aws.roles import with_a_new_role
 from fnroll.aws.versions import list_versions, publish_version
@@ -39,6 +38,7 @@ from fnroll.deploy import beside
 from fnroll.deploy.checks import CODE, changed_members, content
 from fnroll.deploy.desired import RESETS, Desired, differences
 from fnroll.deploy.plan import Plan, own_tags
+from fnroll.deploy.publish import publish
 from fnroll.deploy.settings import OF_FUNCTION
 from fnroll.deploy.steps import Step
 from fnroll.deploy.told import Event, Report, Result
@@ -170,12 +170,7 @@ class _Run:
     def _publish_layer(self, step: Step) -> None:
         assert step.layer is not None
         layer = step.layer
-        request: dict[str, Any] = {"Content": {"ZipFile": layer.data}, "Description": layer.description}
-        if layer.license is not None:
-            request["LicenseInfo"] = layer.license
-        if layer.runtime is not None:
-            request["CompatibleRuntimes"] = [layer.runtime.base]
-        self.layers[layer.code_sha256] = publish_layer_version(self.session.control, layer.name, request).arn
+        self.layers[layer.code_sha256] = publish(self.session, layer)
 
     def _layer_arns(self) -> list[str]:
         return [layer if isinstance(layer, str) else self.layers[layer.code_sha256] for layer in self.desired.layers]

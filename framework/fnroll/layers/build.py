@@ -29,7 +29,8 @@ class LayerPackage:
 
     `name`: its LayerName; `code_sha256`: base64, as Lambda gives it; `digest`: hex, over the files;
     `description`: what finds it again; `license`: LicenseInfo; `self_contained`: False if it needs an interpreter of
-    this machine, and so cannot run on AWS; `runtime`: set for `runtime:NAME`; `unzipped_size` in bytes.
+    this machine, and so cannot run on AWS; `runtime`: set for `runtime:NAME`; `unzipped_size` in bytes;
+    `architecture`: the one it was built for, None where it does not matter.
     """
 
     name: str
@@ -41,6 +42,7 @@ class LayerPackage:
     self_contained: bool
     runtime: Runtime | None
     unzipped_size: int
+    architecture: str | None = None
 
 
 def build(entry: str, project: Path, *, architecture: str | None = None, say: Say = silent) -> LayerPackage:
@@ -50,7 +52,7 @@ def build(entry: str, project: Path, *, architecture: str | None = None, say: Sa
     Raises LayerError, and ArchiveError for what cannot be packed."""
     if entry.startswith(RUNTIME_PREFIX):
         runtime = find_runtime(entry.removeprefix(RUNTIME_PREFIX), project)
-        if architecture is not None and runtime.recipe is not None:
+        if architecture is not None and not runtime.self_contained and runtime.recipe is not None:
             return self_contained(runtime, architecture, say=say)
         return _package(
             f"fn-{runtime.name}",
@@ -79,7 +81,8 @@ def self_contained(
         if entry.name != "bootstrap" or loop
     )
     package = build_self_contained(runtime, own, architecture, supply, say)
-    return _of(f"fn-{runtime.name}", package, license=runtime.licence, self_contained=True, runtime=runtime)
+    layer = _of(f"fn-{runtime.name}", package, license=runtime.licence, self_contained=True, runtime=runtime)
+    return replace(layer, architecture=architecture)
 
 
 def _package(

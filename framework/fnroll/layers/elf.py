@@ -68,7 +68,7 @@ def read(data: bytes, where: str = "file") -> Elf | None:
         raise LayerError("is an ELF file of a kind that Lambda cannot run: not 64-bit little-endian", where=where)
     try:
         return _Reader(data).elf()
-    except (struct.error, ValueError, IndexError, UnicodeDecodeError) as error:
+    except (struct.error, ValueError, IndexError, OverflowError, UnicodeDecodeError) as error:
         raise LayerError(f"is a damaged ELF file: {error}", where=where) from error
 
 

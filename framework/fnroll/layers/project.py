@@ -29,6 +29,7 @@ from fnroll.definition import Definition
 from fnroll.errors import ArchiveError, DefinitionError, Finding
 from fnroll.layers.build import LayerPackage, build
 from fnroll.layers.manifest import Runtime, handler_file
+from fnroll.layers.native import check_program
 from fnroll.layers.selfcontained import Say
 from fnroll.layers.selfcontained import silent as said_to_nobody
 from fnroll.places import cache_dir
@@ -101,6 +102,8 @@ def assemble(
     for layer in layers:
         if isinstance(layer, LayerPackage) and layer.runtime is not None:
             _check_handler(definition, layer.runtime, found.entries, rules, root)
+    if architecture is not None:
+        check_program(definition, found.entries, architecture)
     return Parts(definition, root, rules, found, layers)
 
 

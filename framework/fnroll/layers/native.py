@@ -1,0 +1,49 @@
+"""A program of the user's own as `bootstrap`: whether Lambda can start it. Pure but for reading the file.
+
+Asked before anything is sent, since on Lambda all one learns is Runtime.InvalidEntrypoint, or a line of the loader's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from fnroll.archive import Entry
+from fnroll.errors import LayerError
+from fnroll.layers import elf
+
+if TYPE_CHECKING:
+    from fnroll.definition import Definition
+
+GLIBC = {"provided.al2023": (2, 34), "provided.al2": (2, 26)}
+"""The libc of each base image (facts/runtimes.md)."""
+
+
+def check_program(definition: Definition, entries: Sequence[Entry], architecture: str) -> None:
+    """Raises LayerError for a `bootstrap` in the package that cannot run on `architecture` under its Runtime."""
+    base = definition.request.get("Runtime", "")
+    entry = next((one for one in entries if one.name == "bootstrap"), None)
+    if entry is None or base not in GLIBC:
+        return
+    where = str(entry.path)
+    if not entry.executable:
+        raise LayerError("is not executable, so Lambda cannot start it", where=where, hint="chmod +x bootstrap")
+    program = elf.read(entry.path.read_bytes(), where)
+    if program is None:
+        return
+    if program.architecture != architecture:
+        built = program.architecture or f"processor {program.machine}"
+        raise LayerError(
+            f"is a program for {built}, and the function runs on {architecture}",
+            where=where,
+            hint=f'build it for {architecture}, or say "Architectures": ["{built}"]'
+            if program.architecture
+            else f"build it for {architecture}",
+        )
+    if program.glibc > GLIBC[base]:
+        wanted, has = (".".join(map(str, version)) for version in (program.glibc, GLIBC[base]))
+        raise LayerError(
+            f"needs glibc {wanted}, and {base} has {has}",
+            where=where,
+            hint="link it statically, or build it against an older glibc",
+        )

@@ -1,0 +1,55 @@
+"""The shipped runtimes' own layers, built from Debian's packages and held to the contract where nothing else is."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from pathlib import Path
+
+import pytest
+
+import sandbox_support
+from fnroll.conformance import CASES, Verdict, prepare, run
+from fnroll.layers import find_runtime, list_runtimes, self_contained
+from fnroll.layers.elf import of_this_machine
+from fnroll.sandbox import open_host
+
+pytestmark = pytest.mark.layers
+
+BUILT = [one.name for one in list_runtimes(Path("/")) if one.recipe is not None]
+LIMIT = {"perl": 8_000_000}
+"""Bytes that a layer's zip may have."""
+
+
+def runs(architecture: str) -> bool:
+    """Whether this kernel starts programs of `architecture`: its own, or through qemu-user registered with it."""
+    if architecture == of_this_machine():
+        return True
+    words = {"arm64": "aarch64", "x86_64": "x86_64"}[architecture]
+    rows = Path("/proc/sys/fs/binfmt_misc")
+    return rows.is_dir() and any(words in row.read_text() for row in rows.iterdir() if row.name not in ("register",))
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("architecture", ["x86_64", "arm64"])
+@pytest.mark.parametrize("name", BUILT)
+def test_it_needs_nothing_but_itself(name: str, architecture: str) -> None:
+    if reason := sandbox_support.why_not("linux", "root"):
+        pytest.skip(reason)
+    layer = self_contained(find_runtime(name, Path("/")), architecture, say=print)
+    assert len(layer.data) <= LIMIT.get(name, 50_000_000)
+    if not runs(architecture):
+        pytest.skip(f"this kernel starts no {architecture} programs (register qemu-user with binfmt_misc)")
+    verdicts = asyncio.run(_verdicts(name, architecture))
+    assert [f"{one.case.name}: {one.detail}" for one in verdicts if one.outcome == "failed"] == []
+
+
+async def _verdicts(name: str, architecture: str) -> list[Verdict]:
+    with tempfile.TemporaryDirectory(prefix="fn-test-", ignore_cleanup_errors=True) as scratch:
+        Path(scratch).chmod(0o711)
+        subject = prepare(name, Path("/"), Path(scratch), architecture)
+        host = await open_host("linux", rootfs="empty")
+        try:
+            return [verdict async for verdict in run(subject, host, CASES)]
+        finally:
+            await host.close()
