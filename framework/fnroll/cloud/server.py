@@ -34,6 +34,7 @@ from fnroll.cloud.standing import WAIT
 from fnroll.cloud.state import Endpoint, State
 from fnroll.cloud.store import Store
 from fnroll.cloud.stream_source import Places, StreamFeeder
+from fnroll.cloud.timers import Timers
 from fnroll.cloud.watch import Watch
 from fnroll.emulator.api import LogLine, LogSink
 from fnroll.emulator.wire import HttpServer
@@ -130,6 +131,9 @@ async def serve(
         services.on_sent = feeder.news
         feeder.look()
         stack.push_async_callback(feeder.close)
+        timers = Timers(moto, time, events.trigger, speed=speed)
+        timers.start()
+        stack.push_async_callback(timers.close)
         gate = Gate(endpoint, state, store, control, invocations, events, moto, provisioner, feeder)
         stack.push_async_callback(gate.close)
         server = HttpServer(gate.handle, max_body=MAX_BODY, too_large=gate.handle_too_large)
