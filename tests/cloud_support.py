@@ -128,12 +128,12 @@ class FakeEmulator:
 
 @contextmanager
 def served(
-    state: Path, function: Function = echo, others: Others | None = None, *, speed: float = 1.0
+    state: Path, function: Function = echo, others: Others | None = None, *, speed: float = 1.0, signatures: bool = False
 ) -> Iterator[tuple[cloud.Endpoint, FakeEmulator]]:
     """A cloud over `state` with a fake emulator, in this process."""
     fake = FakeEmulator(function)
     opening: OpenEmulator = fake.open
-    with cloud.embedded(state, emulator=opening, others=others, speed=speed) as endpoint:
+    with cloud.embedded(state, emulator=opening, others=others, speed=speed, signatures=signatures) as endpoint:
         yield endpoint, fake
 
 

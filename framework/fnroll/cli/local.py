@@ -44,10 +44,16 @@ def local() -> None:
     default=1.0,
     help="Retry asynchronous events N times as fast as AWS does, and let them age so.",
 )
+@click.option(
+    "--require-signatures",
+    "signatures",
+    is_flag=True,
+    help="Refuse API calls that are not signed right, as AWS does (docs/local-cloud.md says by which keys).",
+)
 @sandbox_option
 @network_option
 @click.pass_obj
-def up(app: App, port: int, detach: bool, speed: float, sandbox: str, network: Network) -> None:
+def up(app: App, port: int, detach: bool, speed: float, signatures: bool, sandbox: str, network: Network) -> None:
     """Serve the local cloud until interrupted.
 
     Any AWS SDK works against it with its endpoint set to the address printed. State lies in the state directory and
@@ -64,14 +70,15 @@ def up(app: App, port: int, detach: bool, speed: float, sandbox: str, network: N
         )
     if detach:
         options = {"--port": port, "--fast-clock": speed, "--sandbox": sandbox, "--network": network}
-        endpoint = _start(app.state, [str(part) for option in options.items() for part in option])
+        words = [str(part) for option in options.items() for part in option]
+        endpoint = _start(app.state, words + ["--require-signatures"] * signatures)
         app.show(endpoint.url)
         app.say(f"the local cloud is up (pid {endpoint.pid}); its log is {app.state / 'cloud.log'}")
         return
-    run(_serve(app, port, speed, sandbox, network))
+    run(_serve(app, port, speed, signatures, sandbox, network))
 
 
-async def _serve(app: App, port: int, speed: float, sandbox: str, network: Network) -> None:
+async def _serve(app: App, port: int, speed: float, signatures: bool, sandbox: str, network: Network) -> None:
     from fnroll import cloud
     from fnroll.cli.run import missing_line
 
@@ -98,7 +105,15 @@ async def _serve(app: App, port: int, speed: float, sandbox: str, network: Netwo
         tier=sandbox,
         network=network,
         speed=speed,
+        signatures=signatures,
+        keys=_own_keys(),
     )
+
+
+def _own_keys() -> dict[str, str]:
+    """The access key of this environment, which its user's clients are likely to sign with."""
+    key_id, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
+    return {key_id: secret} if key_id and secret else {}
 
 
 def _start(state: Path, options: list[str]) -> Endpoint:

@@ -13,8 +13,11 @@ from fnroll.definition import service
 
 _STATUS: Mapping[str, tuple[int, str]] = {
     "AccessDeniedException": (403, "Message"),
+    "IncompleteSignatureException": (403, "message"),
     "InvalidParameterValueException": (400, "message"),
     "InvalidRequestContentException": (400, "message"),
+    "InvalidSignatureException": (403, "message"),
+    "MissingAuthenticationTokenException": (403, "message"),
     "NotImplementedException": (501, "message"),
     "PreconditionFailedException": (412, "message"),
     "RequestEntityTooLargeException": (413, "message"),
@@ -24,10 +27,21 @@ _STATUS: Mapping[str, tuple[int, str]] = {
     "ServiceException": (500, "Message"),
     "TooManyRequestsException": (429, "message"),
     "UnknownOperationException": (404, "Message"),
+    "UnrecognizedClientException": (403, "message"),
     "ValidationException": (400, "message"),
 }
 
-_WITHOUT_TYPE = frozenset({"AccessDeniedException", "UnknownOperationException", "ValidationException"})
+_WITHOUT_TYPE = frozenset(
+    {
+        "AccessDeniedException",
+        "IncompleteSignatureException",
+        "InvalidSignatureException",
+        "MissingAuthenticationTokenException",
+        "UnknownOperationException",
+        "UnrecognizedClientException",
+        "ValidationException",
+    }
+)
 """Codes that Lambda's front answers itself: their bodies carry no `Type`."""
 
 

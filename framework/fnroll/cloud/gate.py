@@ -28,9 +28,10 @@ from fnroll.cloud.events import EventQueue
 from fnroll.cloud.faults import Fault, not_built, throttled, too_large
 from fnroll.cloud.feeder import Feeder
 from fnroll.cloud.invoke import Invocations
-from fnroll.cloud.others import Others
+from fnroll.cloud.others import Others, unsigned
 from fnroll.cloud.protocol import Answer
 from fnroll.cloud.provisioner import Provisioner
+from fnroll.cloud.signatures import Signatures
 from fnroll.cloud.state import Endpoint, State
 from fnroll.cloud.store import Store, is_key, read_package
 from fnroll.cloud.url_gate import UrlGate
@@ -88,16 +89,18 @@ class Gate:
         others: Others,
         provisioner: Provisioner,
         feeder: Feeder,
+        signatures: Signatures,
     ) -> None:
         self._endpoint = endpoint
         self._store = store
         self._control = control
         self._invocations = invocations
         self._data_plane = DataPlane(invocations, events)
-        self._urls = UrlGate(state.read, invocations)
+        self._urls = UrlGate(state.read, invocations, signatures)
         self._others = others
         self._provisioner = provisioner
         self._feeder = feeder
+        self._signatures = signatures
         self._tasks: set[asyncio.Task[None]] = set()
 
     def handle(self, request: Request, reply: Reply) -> None:
@@ -170,7 +173,15 @@ class Gate:
         if segments[1] == ".fn":
             return await self._own(request)
         scope = scope_of(request)
-        if self._is_lambda(request, scope):
+        is_lambda = self._is_lambda(request, scope)
+        if self._signatures.required:
+            try:
+                self._signatures.check(request)
+            except Fault as fault:
+                if is_lambda:
+                    raise
+                return unsigned(request, scope.service, fault)
+        if is_lambda:
             return await self._lambda(request, request_id, scope.region or "us-east-1")
         answer = await self._others.answer(request, scope.service)
         self._feeder.news()

@@ -187,6 +187,24 @@ def _environ(request: Request) -> dict[str, Any]:
     return environ
 
 
+_XML_CODES = {
+    "InvalidSignatureException": "SignatureDoesNotMatch",
+    "UnrecognizedClientException": "InvalidClientTokenId",
+}
+
+
+def unsigned(request: Request, service: str | None, fault: Fault) -> Answer:
+    """A refusal of a signature, in the form that the service's SDKs read."""
+    if request.header("x-amz-target") is not None:
+        return Answer(
+            fault.status, fault.headers(), json.dumps({"__type": fault.code, "message": fault.message}).encode()
+        )
+    code = _XML_CODES.get(fault.code, fault.code.removesuffix("Exception"))
+    error = f"<Error><Code>{code}</Code><Message>{escape(fault.message)}</Message></Error>"
+    body = error if service == "s3" else f"<ErrorResponse>{error}</ErrorResponse>"
+    return Answer(fault.status, [("Content-Type", "text/xml")], body.encode())
+
+
 def _refusal(request: Request, service: str | None, message: str) -> Answer:
     """501 in the form that the service's SDKs read: JSON where the operation came in a header, else XML."""
     words = f"{service}: {message}" if service else message

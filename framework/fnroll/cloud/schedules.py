@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import calendar
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Final
@@ -56,12 +56,13 @@ def parse(expression: str, zone: str = "UTC", begin: float = 0.0) -> Schedule:
             raise ScheduleError(str(error)) from None
         return Schedule(lambda asked: moment if asked < moment else None, once=True)
     if found := _CRON.fullmatch(expression):
-        return Schedule(_Cron(*found.groups(), place).after)
+        return Schedule(_Cron(found.groups(), place).after)
     raise ScheduleError(f"{expression} is no rate, cron or at expression")
 
 
 class _Cron:
-    def __init__(self, minute: str, hour: str, day: str, month: str, weekday: str, year: str, zone: tzinfo) -> None:
+    def __init__(self, fields: Sequence[str], zone: tzinfo) -> None:
+        minute, hour, day, month, weekday, year = fields
         if (day == "?") == (weekday == "?"):
             raise ScheduleError("one of day of month and day of week must be ?")
         self._minutes = sorted(_field(minute, 0, 59))

@@ -8,10 +8,11 @@ import ipaddress
 import os
 import socket
 import threading
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 from fnroll.cloud.clock import Clock, SystemClock
@@ -29,6 +30,7 @@ from fnroll.cloud.provisioner import Provisioner
 from fnroll.cloud.queue_source import QueueFeeder
 from fnroll.cloud.services import Services
 from fnroll.cloud.settings import reserved
+from fnroll.cloud.signatures import Signatures
 from fnroll.cloud.sources import SQS, SourceRow, write_result
 from fnroll.cloud.standing import WAIT
 from fnroll.cloud.state import Endpoint, State
@@ -47,6 +49,9 @@ HANDOVER = 5.0
 
 TRIGGER_LIMIT = 10.0
 """Seconds that another service waits until an event for a function is queued."""
+
+
+NO_KEYS: Mapping[str, str] = MappingProxyType({})
 
 
 class OpenInvoker(Invoker, Protocol):
@@ -82,6 +87,8 @@ async def serve(
     emulator: OpenEmulator = open_emulator,
     clock: Clock | None = None,
     speed: float = 1.0,
+    signatures: bool = False,
+    keys: Mapping[str, str] = NO_KEYS,
     others: Others | None = None,
 ) -> None:
     """Serve the local cloud over `state_dir` until `stop` is set.
@@ -89,7 +96,8 @@ async def serve(
     `port` 0 takes any free port; `on_ready` is told where the cloud answers once it does; `wait`: seconds to wait for
     another holder of the state; `network`: "host" lets functions reach this machine's network, this cloud included;
     "none" is the Runtime API alone; `speed`: how much faster than on AWS asynchronous invocations are retried
-    and age. `emulator`, `clock` and `others` are seams. Raises CloudError (state or port in
+    and age; `signatures`: refuse API calls that are not signed right, by `keys` (secrets by access key id) or what
+    `signatures.py` says. `emulator`, `clock` and `others` are seams. Raises CloudError (state or port in
     use, not a loopback address) and SandboxError (no such tier here).
     """
     async with AsyncExitStack() as stack:
@@ -134,7 +142,8 @@ async def serve(
         timers = Timers(moto, time, events.trigger, speed=speed)
         timers.start()
         stack.push_async_callback(timers.close)
-        gate = Gate(endpoint, state, store, control, invocations, events, moto, provisioner, feeder)
+        signed = Signatures(time, keys, required=signatures)
+        gate = Gate(endpoint, state, store, control, invocations, events, moto, provisioner, feeder, signed)
         stack.push_async_callback(gate.close)
         server = HttpServer(gate.handle, max_body=MAX_BODY, too_large=gate.handle_too_large)
         await server.start(listener)
@@ -183,6 +192,7 @@ def embedded(
     tier: str = "auto",
     network: Network = "none",
     speed: float = 1.0,
+    signatures: bool = False,
     emulator: OpenEmulator = open_emulator,
     others: Others | None = None,
 ) -> Iterator[Endpoint]:
@@ -210,6 +220,7 @@ def embedded(
             wait=HANDOVER,
             network=network,
             speed=speed,
+            signatures=signatures,
             emulator=emulator,
             others=others,
         )

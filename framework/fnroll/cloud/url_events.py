@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
+from fnroll.cloud.names import ACCOUNT
 from fnroll.cloud.protocol import Answer
 from fnroll.emulator.wire import Request
 
@@ -37,6 +38,8 @@ class Arrival:
     request_id: str
     trace_id: str
     now: datetime
+    caller: str | None = None
+    """The access key that signed, at a URL of auth type AWS_IAM."""
 
 
 def event(arrival: Arrival) -> dict[str, Any]:
@@ -76,8 +79,13 @@ def event(arrival: Arrival) -> dict[str, Any]:
 
 
 def _context(arrival: Arrival, path: str, user_agent: str) -> dict[str, Any]:
+    caller: dict[str, Any] = {"accountId": "anonymous"}
+    if arrival.caller is not None:
+        user = {"accessKey": arrival.caller, "accountId": ACCOUNT, "callerId": ACCOUNT, "cognitoIdentity": None}
+        arn = {"principalOrgId": None, "userArn": f"arn:aws:iam::{ACCOUNT}:root", "userId": ACCOUNT}
+        caller = {"accountId": ACCOUNT, "authorizer": {"iam": {**user, **arn}}}
     return {
-        "accountId": "anonymous",
+        **caller,
         "apiId": arrival.url_id,
         "domainName": f"{arrival.url_id}.lambda-url.{arrival.region}.localhost",
         "domainPrefix": arrival.url_id,

@@ -7,13 +7,14 @@ import sqlite3
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from fnroll.cloud import policy, url_events
+from fnroll.cloud import policy, sigv4, url_events
 from fnroll.cloud.data_plane import MAX_SYNC
 from fnroll.cloud.faults import Fault, too_large
 from fnroll.cloud.invoke import Invocations, new_trace_id
 from fnroll.cloud.invoke import Request as Event
 from fnroll.cloud.names import FunctionRef
 from fnroll.cloud.protocol import Answer
+from fnroll.cloud.signatures import Signatures
 from fnroll.cloud.streams import Relay, url_answer
 from fnroll.cloud.urls import UrlRow, url_by_id
 from fnroll.emulator.api import Outcome
@@ -24,7 +25,8 @@ from fnroll.emulator.wire import Request
 class UrlGate:
     """Lives on the event loop."""
 
-    def __init__(self, read: sqlite3.Connection, invocations: Invocations) -> None:
+    def __init__(self, read: sqlite3.Connection, invocations: Invocations, signatures: Signatures) -> None:
+        self._signatures = signatures
         self._read = read
         self._invocations = invocations
 
@@ -34,15 +36,22 @@ class UrlGate:
             return url_events.FORBIDDEN
         if url.cors and (answer := url_events.preflight(url.cors, request)):
             return answer
-        # AWS_IAM wants a signature, and nothing here can check one.
-        statements = policy.statements_of(self._read, url.function, url.qualifier)
-        if url.auth != "NONE" or not policy.allows_public_url(statements):
+        caller = None
+        if url.auth == "AWS_IAM":
+            if not sigv4.is_signed(request):
+                return url_events.FORBIDDEN
+            # Who has signed is of this account, which may do everything here.
+            signature = self._signatures.check(request)
+            if (signature.service, signature.region) != ("lambda", url.function.region):
+                raise Fault("InvalidSignatureException", sigv4.wrong_scope(signature, url.function.region))
+            caller = signature.key_id
+        elif not policy.allows_public_url(policy.statements_of(self._read, url.function, url.qualifier)):
             return url_events.FORBIDDEN
         if len(request.body) > MAX_SYNC:
             raise too_large(MAX_SYNC, "InvokeFunction")
         trace_id = request.header("x-amzn-trace-id") or new_trace_id()
         arrival = url_events.Arrival(
-            request, path, url.id, url.function.region, "127.0.0.1", request_id, trace_id, datetime.now(UTC)
+            request, path, url.id, url.function.region, "127.0.0.1", request_id, trace_id, datetime.now(UTC), caller
         )
         payload = json.dumps(url_events.event(arrival), ensure_ascii=False, separators=(",", ":")).encode()
         ref = FunctionRef(url.function.region, url.function.name, url.qualifier or None)
