@@ -128,7 +128,12 @@ class FakeEmulator:
 
 @contextmanager
 def served(
-    state: Path, function: Function = echo, others: Others | None = None, *, speed: float = 1.0, signatures: bool = False
+    state: Path,
+    function: Function = echo,
+    others: Others | None = None,
+    *,
+    speed: float = 1.0,
+    signatures: bool = False,
 ) -> Iterator[tuple[cloud.Endpoint, FakeEmulator]]:
     """A cloud over `state` with a fake emulator, in this process."""
     fake = FakeEmulator(function)
