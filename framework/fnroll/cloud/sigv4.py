@@ -61,7 +61,8 @@ def read(request: Request) -> Signature | None:
     """The signature of a header or of a presigned URL; None if there is none. Raises SignatureError for half of one."""
     header = request.header("authorization") or ""
     if header.startswith(ALGORITHM):
-        parts = dict(match.groups() for part in header[len(ALGORITHM) :].split(",") if (match := _PART.fullmatch(part)))
+        matches = (_PART.fullmatch(part) for part in header[len(ALGORITHM) :].split(","))
+        parts = {found[1]: found[2] for found in matches if found}
         stamp = request.header("x-amz-date") or ""
         for name in ("Credential", "Signature", "SignedHeaders"):
             if name not in parts:
