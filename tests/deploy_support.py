@@ -51,8 +51,11 @@ class Project:
         (self.directory / "bootstrap").write_text(f"#!/bin/sh\n# {text}\n")
         (self.directory / "bootstrap").chmod(0o755)
 
-    def desired(self) -> deploy.Desired:
+    def save(self) -> None:
         (self.directory / "function.json").write_text(json.dumps(self.definition))
+
+    def desired(self) -> deploy.Desired:
+        self.save()
         loaded = definition.load(self.directory, env={})
         return deploy.wanted(loaded, loaded.layers, pack(scan(self.directory, load_rules(self.directory))))
 

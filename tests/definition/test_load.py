@@ -126,11 +126,3 @@ def test_a_field_that_botocore_does_not_know_is_unknown_and_one_it_knows_is_not(
 def test_the_page_about_function_json_shows_the_example() -> None:
     page = (ROOT / "docs" / "function-json.md").read_text()
     assert f"```json\n{(ROOT / 'function.json.example').read_text()}```" in page
-
-
-def test_a_side_file_that_is_not_read_is_named(tmp_path: Path) -> None:
-    (tmp_path / "function.json").write_text('{"FunctionName": "f"}')
-    (tmp_path / "function_url.json").write_text("{}")
-    (warning,) = definition.load(tmp_path, env={}, full=False).warnings
-    assert "function_url.json" in str(warning)
-    assert "Fn.FunctionUrl" in str(warning)

@@ -35,7 +35,7 @@ def sides(session: Session, project: Project, qualifier: str | None = None, igno
 
 def steps(session: Session, project: Project) -> list[str]:
     desired = project.desired()
-    return [step.kind for step in beside(desired, deploy.read_actual(session, desired, "current"))]
+    return [step.kind for step in beside(desired, deploy.read_actual(session, desired, "current"), "current")]
 
 
 FULL: dict[str, Any] = {

@@ -16,6 +16,7 @@ from fnroll.aws import AliasState, FunctionState
 from fnroll.aws.functions import state_of
 from fnroll.deploy.desired import differences, package_mark
 from fnroll.deploy.plan import previous_of, with_record, without_record
+from fnroll.deploy.urls import Door
 from fnroll.errors import DeployError
 
 ROLE = "arn:aws:iam::000000000000:role/fn"
@@ -100,7 +101,10 @@ def test_permissions_of_others_are_never_touched(tmp_path: Path) -> None:
     project.definition["Fn"] = {"FunctionUrl": {"AuthType": "AWS_IAM"}}
     desired = project.desired()
     actual = deploy.Actual(
-        deployed(desired), alias(), deployed(desired, "1"), sids=frozenset({"s3-event", "fn-url-old", "lambroll-1"})
+        deployed(desired),
+        alias(),
+        deployed(desired, "1"),
+        doors={"current": Door(sids=frozenset({"s3-event", "fn-url-old", "lambroll-1"}))},
     )
     plan = deploy.plan(desired, actual, alias="current")
     removed = [step.sends["StatementId"] for step in plan.steps if step.kind == "disallow"]

@@ -12,6 +12,7 @@ from fnroll import deploy
 from fnroll.aws import AliasState, FunctionState, FunctionUrl
 from fnroll.aws.functions import state_of
 from fnroll.deploy.desired import package_mark
+from fnroll.deploy.urls import Door
 from fnroll.errors import DeployError
 
 ROLE = "arn:aws:iam::000000000000:role/fn"
@@ -108,7 +109,7 @@ def test_cors_is_compared_by_what_it_says(
     project.definition["Fn"] = {"FunctionUrl": {"AuthType": "AWS_IAM"} | ({} if said is None else {"Cors": said})}
     desired = project.desired()
     url = FunctionUrl("https://x/", "AWS_IAM", deployed, "BUFFERED")
-    found = plan(desired, as_deployed(desired), as_deployed(desired, "1"), url=url)
+    found = plan(desired, as_deployed(desired), as_deployed(desired, "1"), doors={"current": Door(url)})
     assert kinds(found) == steps
     assert all("Cors" in step.sends for step in found.steps), "an update without Cors would keep the old one"
 

@@ -8,7 +8,7 @@ import pytest
 
 from fnroll.aws import FunctionUrl
 from fnroll.deploy.settings import OF_ALIAS, OF_FUNCTION, setting_steps, source_steps
-from fnroll.deploy.urls import permission, permission_steps, url_statements, url_steps
+from fnroll.deploy.urls import Door, door_steps, permission, permission_steps, url_statements
 from fnroll.errors import DeployError
 
 QUEUE = "arn:aws:sqs:us-east-1:1:q"
@@ -123,7 +123,9 @@ def test_a_permission_has_the_default_action_and_keeps_its_name_in_its_sid() -> 
 def test_a_url_that_the_file_lost_goes_if_it_is_ours() -> None:
     url = FunctionUrl("https://u/", "NONE", {}, "BUFFERED")
     sids = {statement["StatementId"] for statement in url_statements("NONE")} | {"theirs"}
-    found = [step.kind for step in url_steps(None, True, url, sids)]
-    assert found == ["disallow", "disallow", "delete-url"]
-    assert [*url_steps(None, False, url, sids)] == []
-    assert [*url_steps(None, True, None, {"theirs"})] == []
+    doors = {"current": Door(url, frozenset(sids))}
+    found = [(step.kind, step.target) for step in door_steps(None, "current", {"current"}, doors)]
+    assert found == [(kind, "current") for kind in ("disallow", "disallow", "delete-url")]
+    assert [*door_steps(None, "current", (), doors)] == []
+    assert [*door_steps(None, "other", {"current"}, doors)] == []
+    assert [*door_steps(None, "current", {"current"}, {"current": Door(None, frozenset({"theirs"}))})] == []

@@ -66,3 +66,35 @@ def test_the_page_about_lambroll_names_only_tests_that_exist() -> None:
         defined |= set(re.findall(r"def (test_\w+)", path.read_text()))
     named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / "lambroll.md").read_text()))
     assert named - defined == set()
+
+
+LAMBROLL: dict[str, str] = {
+    "": "option function log-level log-format color region profile tfstate prefixed-tfstate endpoint envfile ext-str "
+    "ext-code",
+    "deploy": "src publish alias alias-to-latest dry-run skip-archive keep-versions ignore function-url "
+    "skip-configuration skip-function exclude-file symlink",
+    "init": "function-name download unzip jsonnet qualifier function-url force-overwrite",
+    "rollback": "dry-run alias version delete-version",
+    "delete": "dry-run force",
+    "invoke": "async log-tail qualifier payload",
+    "archive": "src dest exclude-file symlink",
+    "logs": "since follow format filter-pattern",
+    "diff": "src code qualifier function-url ignore exit-code skip-function external mask exclude-file symlink",
+    "render": "jsonnet function-url mask",
+    "status": "qualifier output",
+    "versions": "output delete keep-versions",
+}
+"""Command ("" for all of them) -> lambroll's flags (v1.5)."""
+
+
+def test_each_flag_of_lambroll_is_ours_too_with_a_test_or_is_named_as_missing() -> None:
+    page = (ROOT / "docs" / "lambroll.md").read_text()
+    tested = set(re.findall(r"^\| `fn ?(\w*)` \| `--([\w-]+)` \| `test_", page, re.MULTILINE))
+    missing = set(re.findall(r"`(\w+) --([\w-]+)`", page[page.index("## Not here yet") :]))
+    flags = {(command, flag) for command, row in LAMBROLL.items() for flag in row.split()}
+    assert tested - flags == set()
+    assert flags - tested - missing == set()
+    for name, flag in tested:
+        command = fn.get_command(click.Context(fn), name) if name else fn
+        params = command.params if command else []
+        assert f"--{flag}" in {option for param in params for option in param.opts}, f"fn {name} --{flag}"

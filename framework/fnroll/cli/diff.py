@@ -13,6 +13,7 @@ import click
 
 from fnroll.cli import packing
 from fnroll.cli.app import App, alias_option, output_option
+from fnroll.cli.function_url import function_url_option, read_function_url
 from fnroll.errors import FnError, UsageError
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ DIFFERENT = 2
     show_envvar=True,
     help="Show the configuration by COMMAND DEPLOYED WANTED, two files.",
 )
+@function_url_option
 @packing.exclude_option
 @packing.style_option
 @packing.symlink_option
@@ -96,6 +98,7 @@ AS_DEPLOYED: dict[str, Any] = {
     "ignore": "",
     "show_secrets": False,
     "mask": (),
+    "function_url": None,
     "exclude_file": None,
     "ignore_style": None,
     "symlink": False,
@@ -133,7 +136,7 @@ def compare_tree(app: App, said: dict[str, Any], *, download: bool = True) -> Fo
     sides = None
     if not said["code_only"] and not said["skip_function"]:
         sides = masked(comparison.compare(desired, state, actual), hidden)
-    beside = () if said["code_only"] else tuple(comparison.beside(desired, actual))
+    beside = () if said["code_only"] else tuple(comparison.beside(desired, actual, said["alias"]))
     found = Found(desired.name, state.arn if state else None, sides, code, beside, None)
     whole = sides is not None and with_code and not said["qualifier"]
     if whole and not found.different and (served := actual.served) and comparison.is_behind(desired, served, actual):
@@ -158,7 +161,8 @@ def _project(app: App, said: dict[str, Any], scratch: Path, packed: bool) -> tup
     code = definition.request.get("Code", {})
     packed = packed and (not code or "S3Key" in code)
     package = parts.package(limit=not code, progress=packing.Progress(app)) if packed else None
-    return engine.wanted(parts.definition, parts.layers, package), parts.entries
+    url = read_function_url(app, definition, said["function_url"])
+    return engine.wanted(parts.definition, parts.layers, package, url), parts.entries
 
 
 def _code(

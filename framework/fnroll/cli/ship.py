@@ -9,6 +9,7 @@ import click
 
 from fnroll.cli import packing
 from fnroll.cli.app import App, alias_option, output_option
+from fnroll.cli.function_url import function_url_option
 
 
 @click.command()
@@ -22,9 +23,10 @@ from fnroll.cli.app import App, alias_option, output_option
 @click.option("--alias-to-latest", is_flag=True, help="Point the alias at $LATEST; implies --no-publish.")
 @click.option("--skip-archive", is_flag=True, help="Pack nothing: the code lies on S3 already (Code.S3Bucket, S3Key).")
 @click.option("--skip-configuration", is_flag=True, help="Deploy the code alone: no configuration, layers, tags.")
-@click.option("--skip-function", is_flag=True, help="Deploy the key Fn alone: no code, configuration, version.")
+@click.option("--skip-function", is_flag=True, help="Deploy URL and key Fn alone: no code, configuration, version.")
 @click.option("--keep-versions", type=click.IntRange(min=0), default=0, metavar="N", help="Delete all but N versions.")
 @click.option("--ignore", metavar="PATHS", default="", help="Leave these members as they are deployed (.A.B, .C[0]).")
+@function_url_option
 @packing.exclude_option
 @packing.style_option
 @packing.symlink_option

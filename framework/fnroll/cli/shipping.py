@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fnroll.cli import packing
+from fnroll.cli.function_url import read_function_url
 from fnroll.errors import FnError, UsageError
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Order:
     style: Style | None
     jobs: int
     fail_fast: bool
+    function_url: Path | None = None
 
     @classmethod
     def of(cls, app: App, said: dict[str, Any]) -> Order:
@@ -66,6 +68,7 @@ class Order:
             said["ignore_style"],
             said["jobs"],
             said["fail_fast"],
+            said["function_url"],
         )
 
 
@@ -143,7 +146,9 @@ def _desired(app: App, order: Order, definition: Definition, scratch: Path) -> D
     packed = (not code or on_s3) and not order.skip_archive and order.wishes.function
     package = parts.package(limit=not on_s3, progress=packing.Progress(app)) if packed else None
     packing.say_rewritten(app, order.src, package)
-    return engine.wanted(parts.definition, parts.layers, package)
+    return engine.wanted(
+        parts.definition, parts.layers, package, read_function_url(app, definition, order.function_url)
+    )
 
 
 def show_plan(app: App, plan: Plan, output: Output) -> None:

@@ -124,16 +124,8 @@ def load(
     request = {key: member for key, member in value.items() if key not in ("Fn", "$schema")}
     if any(layer.startswith(RUNTIME_LAYER) for layer in request.get("Layers", ())):
         request.setdefault("Runtime", CUSTOM_RUNTIME)
-    warnings = (*rendered.warnings, *respelt, *_unread(directory, value))
+    warnings = (*rendered.warnings, *respelt)
     return Definition(file, directory, request, value.get("Fn", {}), places, warnings)
-
-
-def _unread(directory: Path, value: Mapping[str, Any]) -> tuple[Finding, ...]:
-    """A side file of lambroll's that this version does not read: said, not passed over."""
-    beside = directory / "function_url.json"
-    if not beside.is_file() or "FunctionUrl" in value.get("Fn", {}):
-        return ()
-    return (Finding("is not read by this version", _shown(beside), hint="write its Config as Fn.FunctionUrl"),)
 
 
 def _shown(path: Path) -> str:

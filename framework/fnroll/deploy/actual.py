@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from fnroll.aws import AliasState, FunctionState, FunctionUrl, Session
+from fnroll.aws import AliasState, FunctionState, Session
 from fnroll.aws.aliases import get_alias, list_aliases
-from fnroll.aws.functions import find_function
+from fnroll.aws.functions import LATEST, find_function
 from fnroll.aws.settings import list_sources, settings_of
 from fnroll.aws.urls import find_url, policy_sids
 from fnroll.aws.versions import list_versions
@@ -22,6 +23,7 @@ from fnroll.deploy.desired import URL_TAG, Desired
 from fnroll.deploy.publish import find
 from fnroll.deploy.settings import OF_ALIAS, OF_FUNCTION, PERMISSIONS, SOURCES
 from fnroll.deploy.steps import Wishes
+from fnroll.deploy.urls import Door, concerned, places_of
 from fnroll.errors import NotFound
 from fnroll.layers import LayerPackage
 
@@ -32,14 +34,13 @@ _NOW = Wishes()
 @dataclass(frozen=True, slots=True)
 class Actual:
     """A function as it is. `served`: the version behind the alias; `layers`: CodeSha256 of a package -> its ARN. What
-    the definition does not manage was not read: `settings`, `sources`, `sids` (of the alias's policy) are empty then,
+    the definition does not manage was not read: `settings`, `sources`, `doors` (by alias or $LATEST) are empty then,
     and so are `versions` and `aliases` where nothing is to be pruned."""
 
     function: FunctionState | None
     alias: AliasState | None = None
     served: FunctionState | None = None
-    url: FunctionUrl | None = None
-    sids: frozenset[str] = frozenset()
+    doors: Mapping[str, Door] = field(default_factory=dict)
     layers: Mapping[str, str] | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     sources: Sequence[Mapping[str, Any]] = ()
@@ -47,9 +48,10 @@ class Actual:
     aliases: Sequence[AliasState] = ()
 
     @property
-    def url_is_ours(self) -> bool:
-        """Whether a deploy of ours made the alias's URL."""
-        return bool(self.function and URL_TAG in (self.function.tags or {}))
+    def our_urls(self) -> frozenset[str]:
+        """On which aliases, or on $LATEST, a deploy of ours made the URL."""
+        tags = (self.function.tags if self.function else None) or {}
+        return places_of(tags.get(URL_TAG, ""))
 
 
 def read_actual(
@@ -62,15 +64,15 @@ def read_actual(
         return Actual(None, layers=_published(session, desired, None))
     if function.moving:
         function = wait_for(client, name, UPDATED, progress=progress)
-    url_matters = desired.url is not None or URL_TAG in (function.tags or {})
+    doors = _doors(desired, alias, function)
     reads: dict[str, Callable[[], Any]] = {
         "served": lambda: _served(session, name, alias),
         "layers": lambda: _published(session, desired, function),
     }
-    if url_matters:
-        reads["url"] = lambda: find_url(client, name, alias)
-    if url_matters or PERMISSIONS in desired.settings:
-        reads["sids"] = lambda: policy_sids(client, name, alias)
+    for place, with_url in doors.items():
+        if with_url:
+            reads[f"url {place}"] = partial(find_url, client, name, _qualifier(place))
+        reads[f"sids {place}"] = partial(policy_sids, client, name, _qualifier(place))
     if SOURCES in desired.settings:
         reads["sources"] = lambda: list_sources(client, name, alias)
     if wishes.keep_versions:
@@ -82,7 +84,21 @@ def read_actual(
     found = _side_by_side(reads)
     found["alias"], found["served"] = found.pop("served")
     found["settings"] = dict(found.pop(f"setting {key}") for key in keys)
+    found["doors"] = {place: Door(found.pop(f"url {place}", None), found.pop(f"sids {place}")) for place in doors}
     return Actual(function, **found)
+
+
+def _doors(desired: Desired, alias: str, function: FunctionState) -> dict[str, bool]:
+    """Where to look for permissions, and whether for a URL too."""
+    places: set[str] = set()
+    if not desired.url_stays:
+        places |= concerned(alias) & places_of((function.tags or {}).get(URL_TAG, ""))
+        places |= {desired.url.at or alias} if desired.url is not None else set()
+    return {**({alias: False} if PERMISSIONS in desired.settings else {}), **dict.fromkeys(places, True)}
+
+
+def _qualifier(place: str) -> str | None:
+    return None if place == LATEST else place
 
 
 def _side_by_side(reads: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:

@@ -95,7 +95,9 @@ class _Run:
         self.state = actual.function
         self.layers = dict(actual.layers or {})
         self.version = actual.alias.version if actual.alias else None
-        url = actual.url.url if actual.url else None
+        place = (self.desired.url.at if self.desired.url else None) or self.plan.alias
+        door = actual.doors.get(place)
+        url = door.url.url if door and door.url else None
         where = self.desired.name, self.plan.alias, self.desired.log_group
         self.beside = beside.Beside(self.session, *where, self.clock, self._waiting, url)
 

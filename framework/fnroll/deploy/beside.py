@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from fnroll.aws import Clock, Session
+from fnroll.aws.functions import LATEST
 from fnroll.aws.settings import put_setting, reset_setting, wait_until_provisioned, write_source
 from fnroll.aws.urls import add_permission, create_url, delete_url, policy_sids, remove_permission, update_url
 from fnroll.deploy.steps import Kind, Step
@@ -19,7 +20,7 @@ from fnroll.errors import Conflict, NotFound
 
 @dataclass(slots=True)
 class Beside:
-    """Where the writes go; `url` is the alias's URL as it is now."""
+    """Where the writes go; `url` is the definition's URL as it is now."""
 
     session: Session
     name: str
@@ -43,33 +44,40 @@ class Beside:
     def _source(self, step: Step) -> None:
         write_source(self.session.control, step.kind.partition("-")[0], self.name, self.alias, step.sends)
 
+    def _place(self, step: Step) -> str | None:
+        """The alias that a step on URL or policy is aimed at; None for $LATEST."""
+        return None if step.target == LATEST else step.target
+
     def _create_url(self, step: Step) -> None:
+        client, place = self.session.control, self._place(step)
         try:
-            made = create_url(self.session.control, self.name, self.alias, step.sends)
+            made = create_url(client, self.name, place, step.sends)
         except Conflict:  # made by this very call, whose answer was lost; or by somebody else: then it becomes ours
-            made = update_url(self.session.control, self.name, self.alias, {"Cors": {}, **step.sends})
+            made = update_url(client, self.name, place, {"Cors": {}, **step.sends})
         self.url = made.url
 
     def _update_url(self, step: Step) -> None:
-        self.url = update_url(self.session.control, self.name, self.alias, step.sends).url
+        self.url = update_url(self.session.control, self.name, self._place(step), step.sends).url
 
     def _delete_url(self, step: Step) -> None:
         try:
-            delete_url(self.session.control, self.name, self.alias)
+            delete_url(self.session.control, self.name, self._place(step))
         except NotFound:
             pass
-        self.url = None
+        if self.url == step.sends["FunctionUrl"]:
+            self.url = None
 
     def _allow(self, step: Step) -> None:
+        client, place = self.session.control, self._place(step)
         try:
-            add_permission(self.session.control, self.name, self.alias, step.sends)
+            add_permission(client, self.name, place, step.sends)
         except Conflict:  # a Sid of ours holds a digest of its statement: if it is there, it is this one
-            if step.sends["StatementId"] not in policy_sids(self.session.control, self.name, self.alias):
+            if step.sends["StatementId"] not in policy_sids(client, self.name, place):
                 raise
 
     def _disallow(self, step: Step) -> None:
         try:
-            remove_permission(self.session.control, self.name, self.alias, step.sends["StatementId"])
+            remove_permission(self.session.control, self.name, self._place(step), step.sends["StatementId"])
         except NotFound:
             pass
 

@@ -16,6 +16,7 @@ from fnroll.aws import FunctionState
 from fnroll.definition import Definition
 from fnroll.definition.service import shape
 from fnroll.deploy.ignored import Path, kept
+from fnroll.deploy.urls import Url
 from fnroll.errors import UsageError
 from fnroll.layers import LayerPackage
 
@@ -23,7 +24,7 @@ PACKAGE_TAG = "fn:package"
 """The function tag that holds tree digest and CodeSha256 together: a new compressor uploads nothing."""
 
 URL_TAG = "fn:url"
-"""The function tag that says which alias's URL is ours: one that the file has no more is deleted then."""
+"""The function tag that says on which aliases the URL is ours: one that the file has no more is deleted then."""
 
 OWN_TAGS = (PACKAGE_TAG, URL_TAG)
 
@@ -56,7 +57,8 @@ class Desired:
 
     `configuration`: members of UpdateFunctionConfiguration, defaults filled in, without Layers; `said`: those of them
     that the file itself says. `layers` in order: ARNs, and packages still to be published. `creation`: the members
-    that CreateFunction alone takes. `url` is None where the file does not manage it; `settings`: the rest of Fn.
+    that CreateFunction alone takes. `url` is None where no file has one (and one of ours goes, but for `url_stays`);
+    `settings`: the rest of Fn.
     """
 
     name: str
@@ -68,8 +70,9 @@ class Desired:
     architectures: tuple[str, ...] | None
     tags: Mapping[str, str] | None
     creation: Mapping[str, Any]
-    url: Mapping[str, Any] | None
+    url: Url | None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    url_stays: bool = False
 
     @property
     def by_s3(self) -> bool:
@@ -85,10 +88,21 @@ class Desired:
         return str(self.configuration.get("Description", ""))
 
 
-def wanted(definition: Definition, layers: tuple[str | LayerPackage, ...], package: Package | None) -> Desired:
+def wanted(
+    definition: Definition, layers: tuple[str | LayerPackage, ...], package: Package | None, url: Url | None = None
+) -> Desired:
     """`definition` as the API has it. `package` is None for an image (Code.ImageUri) or a zip that lies on S3 already;
-    with one, Code names the S3 object that it becomes, if any."""
-    return desired_of(definition.name, definition.request, definition.extras, definition.tags, layers, package)
+    with one, Code names the S3 object that it becomes, if any. `url`: that of a file of its own. Raises UsageError."""
+    made = desired_of(definition.name, definition.request, definition.extras, definition.tags, layers, package)
+    if url is None:
+        return made
+    if made.url is not None:
+        raise UsageError(
+            "the function URL is defined twice, in Fn.FunctionUrl and in a file of its own",
+            where=definition.where("/Fn/FunctionUrl", key=True),
+            hint="take one of them away",
+        )
+    return replace(made, url=url)
 
 
 def desired_of(
@@ -115,7 +129,7 @@ def desired_of(
         architectures=None if architectures is None else tuple(architectures),
         tags=tags,
         creation={key: value for key, value in request.items() if key not in apart},
-        url=extras.get("FunctionUrl"),
+        url=Url(extras["FunctionUrl"]) if "FunctionUrl" in extras else None,
         settings={key: value for key, value in extras.items() if key != "FunctionUrl"},
     )
 
@@ -152,7 +166,8 @@ def _without(desired: Desired, state: FunctionState, tags: Mapping[str, str], pa
         return replace(desired, tags=left)
     if head == "Fn" and rest:
         settings = {key: value for key, value in desired.settings.items() if key != rest[0]}
-        return replace(desired, settings=settings, url=None if rest[0] == "FunctionUrl" else desired.url)
+        desired = replace(desired, settings=settings)
+        return replace(desired, url=None, url_stays=True) if rest[0] == "FunctionUrl" else desired
     if head in desired.creation:
         return replace(desired, creation={key: value for key, value in desired.creation.items() if key != head})
     if head not in shape("UpdateFunctionConfigurationRequest")["members"] or head in _NOT_CONFIGURATION:

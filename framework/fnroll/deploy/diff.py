@@ -21,7 +21,7 @@ from fnroll.deploy.plan import layer_refs, steps_to
 from fnroll.deploy.record import told
 from fnroll.deploy.settings import OF_ALIAS, OF_FUNCTION, PERMISSIONS, SOURCES, setting_steps, source_steps
 from fnroll.deploy.steps import Step
-from fnroll.deploy.urls import permission_steps, url_steps
+from fnroll.deploy.urls import door_steps
 from fnroll.layers import LayerPackage
 
 Document = dict[str, Any]
@@ -138,12 +138,12 @@ def _coming(layer: str | LayerPackage) -> str:
     return f"{layer.name}: a new version, {len(layer.data)} bytes, CodeSha256 {layer.code_sha256}"
 
 
-def beside(desired: Desired, actual: Actual) -> Iterator[Step]:
+def beside(desired: Desired, actual: Actual, alias: str) -> Iterator[Step]:
     """What differs beside code and configuration, as the steps that a deploy would take there."""
     there = None if actual.function is None else actual.settings
     yield from setting_steps(OF_FUNCTION, desired.settings, there, desired.name)
-    yield from url_steps(desired.url, actual.url_is_ours, actual.url, actual.sids)
-    yield from permission_steps(desired.settings.get(PERMISSIONS), actual.sids)
+    ours = frozenset[str]() if desired.url_stays else actual.our_urls
+    yield from door_steps(desired.url, alias, ours, actual.doors, desired.settings.get(PERMISSIONS))
     yield from setting_steps(OF_ALIAS, desired.settings, there, desired.name)
     yield from source_steps(desired.settings.get(SOURCES), actual.sources)
 

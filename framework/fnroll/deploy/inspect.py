@@ -21,7 +21,7 @@ _NOT_BUILT = 501
 @dataclass(frozen=True, slots=True)
 class FunctionStatus:
     """One function, or one of its versions. `aliases`: name -> version -> share of its traffic; `function_url` is the
-    alias's; `version`: $LATEST, or the number behind the qualifier."""
+    alias's, else that of $LATEST; `version`: $LATEST, or the number behind the qualifier."""
 
     name: str
     arn: str
@@ -74,7 +74,7 @@ def status(session: Session, name: str, alias: str, qualifier: str | None = None
     """The state of $LATEST or of what `qualifier` names, every alias, and the URL of `alias`. Raises NotFound."""
     client = session.control
     state = get_function(client, name, qualifier)
-    url = find_url(client, name, alias)
+    url = find_url(client, name, alias) or find_url(client, name, None)
     return FunctionStatus(
         name=state.name,
         arn=state.arn,

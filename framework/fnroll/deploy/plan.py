@@ -41,7 +41,7 @@ from fnroll.deploy.prune import prune_steps
 from fnroll.deploy.record import previous_of, told, with_record, without_record
 from fnroll.deploy.settings import OF_ALIAS, OF_FUNCTION, PERMISSIONS, SOURCES, setting_steps, source_steps
 from fnroll.deploy.steps import Kind, Step, Wishes
-from fnroll.deploy.urls import permission_steps, url_steps
+from fnroll.deploy.urls import as_tag, concerned, door_steps
 from fnroll.errors import DeployError
 from fnroll.layers import LayerPackage
 
@@ -75,16 +75,16 @@ def plan(desired: Desired, actual: Actual, *, alias: str, wishes: Wishes = Wishe
     if goal == _NEW:
         steps.append(_publish(own, actual, alias))
     if actual.function is not None and wishes.function:
-        steps += _tags(own, actual.function, alias)
-    elif own.url is not None and actual.function is not None and not actual.url_is_ours:
-        steps.append(Step("tag", "the URL is this definition's", {"Tags": {URL_TAG: alias}}))
-    doors = [*url_steps(own.url, actual.url_is_ours, actual.url, actual.sids)]
-    doors += permission_steps(own.settings.get(PERMISSIONS), actual.sids)
-    if own.url is None and actual.url_is_ours:
-        doors.append(Step("untag", "the URL is gone", {"TagKeys": [URL_TAG]}))
+        steps += _tags(own, actual.function, alias, actual.our_urls)
+    elif actual.function is not None and own.url is not None:
+        tag = {URL_TAG: own_tags(own, alias, actual.our_urls)[URL_TAG]}
+        if not tag.items() <= (actual.function.tags or {}).items():
+            steps.append(Step("tag", "the URL is this definition's", {"Tags": tag}))
+    doors = _doors(own, actual, alias)
     notes = []
     if actual.alias is None and goal is None:
-        doors, waiting = [], _waiting(own)
+        steps += [step for step in doors if step.target != alias]
+        waiting = _waiting(own, alias)
         notes += [f"{', '.join(waiting)}: not before there is an alias {alias}"] if waiting else []
     elif actual.alias is None:
         version = goal
@@ -156,10 +156,28 @@ def _move(actual: Actual, alias: str, goal: str) -> Step:
     return Step("move-alias", reason, {"Name": alias, "FunctionVersion": goal})
 
 
-def _waiting(desired: Desired) -> list[str]:
+def _doors(desired: Desired, actual: Actual, alias: str) -> list[Step]:
+    """URL and permissions, and then the tag without the URL that is gone."""
+    ours = actual.our_urls
+    if desired.url_stays:
+        ours = frozenset()
+    steps = [*door_steps(desired.url, alias, ours, actual.doors, desired.settings.get(PERMISSIONS))]
+    kept = actual.our_urls if desired.url_stays else actual.our_urls - concerned(alias)
+    left = kept | ({desired.url.at or alias} if desired.url is not None else frozenset())
+    if actual.our_urls - left:
+        value = as_tag(left)
+        if value:
+            steps.append(Step("tag", "a URL is gone", {"Tags": {URL_TAG: value}}))
+        else:
+            steps.append(Step("untag", "the URL is gone", {"TagKeys": [URL_TAG]}))
+    return steps
+
+
+def _waiting(desired: Desired, alias: str) -> list[str]:
     """What of the definition stands on the alias."""
+    url = desired.url is not None and desired.url.at in (None, alias)
     keys = [key for key in (PERMISSIONS, *OF_ALIAS, SOURCES) if desired.settings.get(key)]
-    return [f"Fn.{key}" for key in (*(["FunctionUrl"] if desired.url is not None else []), *keys)]
+    return [f"Fn.{key}" for key in (*(["FunctionUrl"] if url else []), *keys)]
 
 
 def _prune(actual: Actual, alias: str, goal: str | None, keep: int) -> Iterator[Step]:
@@ -285,16 +303,18 @@ def _code(desired: Desired) -> Any:
     return f"{package.files} files, {package.size} bytes, CodeSha256 {package.code_sha256}"
 
 
-def own_tags(desired: Desired, alias: str) -> dict[str, str]:
-    """The tags to have: the file's, the mark of the package, and whether the alias's URL is ours."""
+def own_tags(desired: Desired, alias: str, our_urls: frozenset[str] = frozenset()) -> dict[str, str]:
+    """The tags to have: the file's, the mark of the package, and where the URL is ours (one that is to go included)."""
     mark = {PACKAGE_TAG: package_mark(desired.package)} if desired.package is not None else {}
-    return {**(desired.tags or {}), **mark, **({URL_TAG: alias} if desired.url is not None else {})}
+    url = {URL_TAG: as_tag(our_urls | {desired.url.at or alias})} if desired.url is not None else {}
+    return {**(desired.tags or {}), **mark, **url}
 
 
-def _tags(desired: Desired, state: FunctionState, alias: str) -> Iterator[Step]:
+def _tags(desired: Desired, state: FunctionState, alias: str, our_urls: frozenset[str]) -> Iterator[Step]:
     if state.tags is None:
         return
-    new = {key: value for key, value in own_tags(desired, alias).items() if state.tags.get(key) != value}
+    wanted = own_tags(desired, alias, our_urls)
+    new = {key: value for key, value in wanted.items() if state.tags.get(key) != value}
     if desired.package is not None and has_mark(desired.package, state.code_sha256, state.tags):
         # The deployed zip is of this tree, whoever compressed it: its own mark stays true.
         new.pop(PACKAGE_TAG, None)

@@ -37,7 +37,7 @@ Kind = Literal[
 @dataclass(frozen=True, slots=True)
 class Step:
     """One write: what it does, why, and the members that it sends (code as its size and hash). `target`: which setting
-    or event source mapping."""
+    or event source mapping; the alias, or $LATEST, that a step on URL or policy is aimed at."""
 
     kind: Kind
     reason: str
