@@ -1,6 +1,7 @@
 """What the tests of the local cloud share: a fake emulator that answers from Python, served clouds, and clients.
 
-Run as a program (`python cloud_support.py STATE PORT`) it serves a cloud with that fake emulator and prints its URL.
+Run as a program (`python cloud_support.py STATE PORT [HEARD]`) it serves a cloud with that fake emulator and prints its
+URL.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ import asyncio
 import http.client
 import io
 import json
+import os
+import subprocess
 import sys
 import time
 import zipfile
@@ -201,14 +204,36 @@ def raw(
         connection.close()
 
 
-def main(state: str, port: str) -> None:
+@contextmanager
+def process(state: Path, heard: Path | None = None) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A cloud in a process of its own, and its URL. Killed at the end if it still lives. What it invokes goes to the
+    file `heard`, a request id a line."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, __file__, str(state), "0", *([str(heard)] if heard is not None else [])]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as running:
+        try:
+            assert running.stdout is not None
+            url = running.stdout.readline().strip()
+            assert url.startswith("http://"), "the cloud did not start"
+            yield running, url
+        finally:
+            running.kill()
+
+
+def main(state: str, port: str, heard: str | None = None) -> None:
+    def hearing(config: FunctionConfig, invocation: Invocation) -> Any:
+        if heard is not None:
+            with Path(heard).open("a") as file:
+                file.write(invocation.request_id + "\n")
+        return echo(config, invocation)
+
     async def serve() -> None:
         await cloud.serve(
             Path(state),
             port=int(port),
             stop=asyncio.Event(),
             on_ready=lambda endpoint: print(endpoint.url, flush=True),
-            emulator=FakeEmulator().open,
+            emulator=FakeEmulator(hearing).open,
         )
 
     asyncio.run(serve())

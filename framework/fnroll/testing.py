@@ -105,6 +105,7 @@ class LocalCloud:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("fn_directory", "the directory of the function that the fixture `function` deploys", default=".")
+    parser.addini("fn_cloud", "a file of fn local export, from which the fixture `local_cloud` begins", default="")
     parser.addini("fn_network", "what functions reach in tests: none (their Runtime API), or host", default="none")
 
 
@@ -112,9 +113,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def local_cloud(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[LocalCloud]:
     """A local cloud of this test session's own."""
     from fnroll import cloud
+    from fnroll.cloud import carry
 
     network: Any = pytestconfig.getini("fn_network")
-    with cloud.embedded(tmp_path_factory.mktemp("fn-cloud"), network=network) as endpoint:
+    state = tmp_path_factory.mktemp("fn-cloud")
+    if carried := str(pytestconfig.getini("fn_cloud")):
+        carry.restore(state, pytestconfig.rootpath / carried)
+    with cloud.embedded(state, network=network) as endpoint:
         yield LocalCloud(endpoint.url)
 
 

@@ -8,6 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from cloud_support import client, make, served
+from fnroll.cloud import carry
+
 BOOTSTRAP = """#!/bin/sh
 api="http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation"
 while :; do
@@ -34,6 +37,7 @@ def test_an_error_is_told(function):
 
 def test_other_services_are_there(local_cloud, function):
     assert local_cloud.client("sqs").create_queue(QueueName="q")["QueueUrl"]
+    assert local_cloud.client("lambda").get_function(FunctionName="carried")
     assert local_cloud.environment["AWS_ENDPOINT_URL"] == local_cloud.url
     groups = local_cloud.client("logs").describe_log_groups()["logGroups"]
     assert [group["logGroupName"] for group in groups] == ["/aws/lambda/hello"]
@@ -55,7 +59,10 @@ def test_the_fixtures_deploy_and_invoke(tmp_path: Path) -> None:
     (project / "bootstrap").write_text(BOOTSTRAP)
     (project / "bootstrap").chmod(0o755)
     (tmp_path / "conftest.py").write_text('pytest_plugins = ["fnroll.testing"]\n')
-    (tmp_path / "pytest.ini").write_text("[pytest]\nfn_directory = project\n")
+    (tmp_path / "pytest.ini").write_text("[pytest]\nfn_directory = project\nfn_cloud = carried.zip\n")
+    with served(tmp_path / "before") as (endpoint, _):
+        make(client(endpoint), "carried")
+    carry.export(tmp_path / "before", tmp_path / "carried.zip")
     (tmp_path / "test_hello.py").write_text(TESTS)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "FN_", "PYTEST_"))}
     done = subprocess.run(

@@ -27,7 +27,7 @@ START_LIMIT = 30.0
 
 @click.group()
 def local() -> None:
-    """The local cloud: up, down, status, reset.
+    """The local cloud: up, down, status, reset, export, import.
 
     Lambda's API, function URLs and (through moto) the other services, on one loopback port.
     """
@@ -206,3 +206,30 @@ def reset(app: App, yes: bool) -> None:
     confirm(f"Remove the whole state in {app.state}?", yes)
     cloud.reset(app.state)
     app.say("the local cloud's state is gone")
+
+
+@local.command("export")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.pass_obj
+def export_(app: App, file: Path) -> None:
+    """Write the whole local cloud to one FILE, for fn local import.
+
+    Functions with their versions, packages, aliases, URLs and settings, layers, and the events that wait; a cloud that
+    is up may go on. What other services keep (buckets, queues) is not part of it.
+    """
+    from fnroll.cloud import carry
+
+    packages = carry.export(app.state, file)
+    app.say(f"the local cloud and its {packages} packages are in {file}")
+
+
+@local.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--replace", is_flag=True, help="Forget the functions that the state has now.")
+@click.pass_obj
+def import_(app: App, file: Path, replace: bool) -> None:
+    """Make the local cloud that of a FILE of fn local export. None may be up."""
+    from fnroll.cloud import carry
+
+    functions = carry.restore(app.state, file, replace=replace)
+    app.say(f"the local cloud has {functions} function{'' if functions == 1 else 's'} now (state: {app.state})")

@@ -175,17 +175,29 @@ def remove(directory: Path, *, wait: float) -> None:
     """
     if not directory.is_dir():
         return
-    lock = _take(directory, wait)
+    with hold(directory, wait=wait):
+        try:
+            for name in _OWN:
+                path = directory / name
+                if path.is_dir():
+                    make_removable(path)
+                    shutil.rmtree(path)
+                else:
+                    path.unlink(missing_ok=True)
+        except OSError as error:
+            raise CloudError(f"the state could not be removed: {error}", where=str(directory)) from error
+
+
+@contextmanager
+def hold(directory: Path, *, wait: float) -> Iterator[None]:
+    """Keep clouds away from `directory`, which is made, for the length of the block. CloudError while one is up."""
     try:
-        for name in _OWN:
-            path = directory / name
-            if path.is_dir():
-                make_removable(path)
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = _take(directory, wait)
     except OSError as error:
-        raise CloudError(f"the state could not be removed: {error}", where=str(directory)) from error
+        raise CloudError(f"the state directory cannot be used: {error}", hint="choose another with --state") from error
+    try:
+        yield
     finally:
         os.close(lock)
 
