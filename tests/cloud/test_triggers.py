@@ -107,3 +107,11 @@ def test_lines_of_a_log_group(lambda_: Any, endpoint: Endpoint, fake: FakeEmulat
     data = json.loads(gzip.decompress(base64.b64decode(json.loads(found[-1].payload)["awslogs"]["data"])))
     assert (data["logGroup"], data["subscriptionFilters"]) == ("/g", ["f"])
     assert [each["message"] for each in data["logEvents"]] == ["line"]
+
+
+def test_another_user_of_moto_in_this_process_has_its_own_functions(lambda_: Any, endpoint: Endpoint) -> None:
+    make(lambda_)
+    client(endpoint, "sns").list_topics()
+    from moto.awslambda.utils import get_backend
+
+    assert get_backend("123456789012", "us-east-1").list_functions() == []  # type: ignore[no-untyped-call]

@@ -1,7 +1,8 @@
 """What other services invoke functions for: S3 notifications, SNS subscriptions, EventBridge rules, log subscriptions.
 
 moto has its own idea of a function, a container; `install` puts the cloud's queue of asynchronous invocations in its
-place. Events are shaped as AWS's. Everything here runs on moto's threads, within `triggering`.
+place, for calls of this cloud's (`triggering`): another user of moto in this process finds it as it was. Events are
+shaped as AWS's. Everything here runs on moto's threads, within `triggering`.
 """
 
 from __future__ import annotations
@@ -79,8 +80,12 @@ def install() -> None:
     from moto.events import models as events
     from moto.sns import models as sns
 
-    functions = Functions()
-    utils.get_backend = lambda account_id, region: functions  # type: ignore[assignment,return-value]
+    functions, motos = Functions(), utils.get_backend
+
+    def get_backend(account_id: str, region: str) -> Any:
+        return motos(account_id, region) if _invoke.get() is None else functions
+
+    utils.get_backend = get_backend
 
     class Subscription(sns.Subscription):
         def publish(
@@ -93,7 +98,7 @@ def install() -> None:
             deduplication_id: str | None = None,
             message_structure: str | None = None,
         ) -> None:
-            if self.protocol != "lambda":
+            if self.protocol != "lambda" or _invoke.get() is None:
                 more = (message_attributes, group_id, deduplication_id, message_structure)
                 super().publish(message, message_id, subject, *more)
                 return
@@ -108,6 +113,8 @@ def install() -> None:
     class Rule(events.Rule):
         def send_to_targets(self, original_event: Any, transform_input: bool = True) -> None:
             mine = [target for target in self.targets if target["Arn"].split(":")[2] == "lambda"]
+            if _invoke.get() is None:
+                mine = []
             others = copy.copy(self)
             others.targets = [target for target in self.targets if target not in mine]
             events_send(others, original_event, transform_input)
