@@ -32,7 +32,7 @@ COMMANDS = (
     Row("Write", "schema", "write:schema", "Print the JSON Schema of function.json."),
     Row("Run here", "run", "run:run", "Run the working tree once, in a sandbox; no deploy."),
     Row("Run here", "dev", "dev:dev", "Serve the working tree, and serve it anew whenever a file changes."),
-    Row("Run here", "local", "local:local", "The local cloud: up, down, status, reset."),
+    Row("Run here", "local", "local:local", "The local cloud: up, down, status, reset, export, import."),
     Row("Run here", "doctor", "doctor:doctor", "Say what this machine can give a function, and what it cannot."),
     Row("Ship", "archive", "archive:archive", "Pack the function as a zip."),
     Row("Ship", "deploy", "ship:deploy", "Create or update the function, publish, move the alias."),
