@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 from pathlib import Path
 
 import pytest
 
 from e2e_support import Fn
+from fnroll import places
 
 
 def tree(root: Path) -> dict[str, bytes]:
@@ -103,7 +105,12 @@ def test_wrong_usage_is_exit_code_2(fn: Fn, hello: Path, words: list[str], messa
     assert message in fn(*words, cwd=hello, status=2).stderr
 
 
-def test_a_runtime_layer_goes_nowhere_but_to_the_local_cloud(fn: Fn, hello: Path, cloud: str) -> None:
+def test_a_runtime_layer_without_a_recipe_goes_nowhere_but_to_the_local_cloud(fn: Fn, hello: Path) -> None:
+    own = hello / "runtimes" / "perl"
+    shutil.copytree(places.share_dir("runtimes") / "perl", own)
+    manifest = json.loads((own / "runtime.json").read_text())
+    del manifest["layer"]
+    (own / "runtime.json").write_text(json.dumps(manifest))
     done = fn("deploy", "--endpoint", "http://127.0.0.1:9", "--region", "us-east-1", cwd=hello, status=1)
     assert "runtime:perl" in done.stderr
     assert "local cloud" in done.stderr
