@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import os
+from contextlib import AbstractContextManager, redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,13 @@ from deploy_support import Project, cloud_session, moto_session
 from fnroll import definition, deploy
 from fnroll.aws import AwsOptions, Session
 from fnroll.aws.functions import find_function, list_functions, list_tags
+from fnroll.cli import main
 from fnroll.deploy.described import described
 from fnroll.deploy.inspect import belongings
+
+
+def stage(where: str, tmp_path: Path) -> AbstractContextManager[tuple[Session, str]]:
+    return cloud_session(tmp_path / "state") if where == "cloud" else moto_session()
 
 
 def test_lambroll_weakness_list_of_more_than_fifty_functions_loops_for_ever() -> None:
@@ -30,25 +36,26 @@ def test_lambroll_weakness_list_of_more_than_fifty_functions_loops_for_ever() ->
     assert names == [*(f"f{number}" for number in range(50)), "last"]
 
 
-def run(endpoint: str, cwd: Path, *words: str, status: int = 0) -> str:
-    keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_REGION": "us-east-1", "NO_COLOR": "1"}
-    done = subprocess.run(
-        [sys.executable, "-m", "fnroll", "list", "--endpoint", endpoint, *words],
-        cwd=cwd,
-        env={"PATH": "/usr/bin:/bin", "HOME": str(cwd), **keys},
-        capture_output=True,
-        stdin=subprocess.DEVNULL,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert done.returncode == status, done.stderr
-    return done.stdout if status == 0 else done.stderr
+@pytest.fixture(autouse=True)
+def a_user_with_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith(("AWS_", "FN_", "LAMBROLL_"))]:
+        monkeypatch.delenv(name)
+    for name, value in {"ACCESS_KEY_ID": "a", "SECRET_ACCESS_KEY": "b", "REGION": "us-east-1"}.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
 
 
-def test_functions_are_found_by_name_runtime_and_tag(tmp_path: Path) -> None:
+def run(endpoint: str, *words: str, status: int = 0) -> str:
+    out, err = StringIO(), StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        code = main.run(["list", "--endpoint", endpoint, *words])
+    assert code == status, err.getvalue()
+    return out.getvalue() if status == 0 else err.getvalue()
+
+
+@pytest.mark.parametrize("where", ["cloud", "moto"])
+def test_functions_are_found_by_name_runtime_and_tag(where: str, tmp_path: Path) -> None:
     (tmp_path / "project").mkdir()
-    with moto_session() as (session, role):
+    with stage(where, tmp_path) as (session, role):
         project = Project(tmp_path / "project", role)
         for name, runtime, tags in (
             ("api-one", "provided.al2023", {"team": "a"}),
@@ -60,7 +67,7 @@ def test_functions_are_found_by_name_runtime_and_tag(tmp_path: Path) -> None:
         endpoint = session.options.endpoint or ""
 
         def names(*words: str) -> list[str]:
-            return [row["name"] for row in json.loads(run(endpoint, tmp_path, "--output", "json", *words))]
+            return [row["name"] for row in json.loads(run(endpoint, "--output", "json", *words))]
 
         assert names() == ["api-one", "api-two", "worker"]
         assert names("api-*") == ["api-one", "api-two"]
@@ -69,14 +76,15 @@ def test_functions_are_found_by_name_runtime_and_tag(tmp_path: Path) -> None:
         assert names("--tag", "team") == ["api-one", "api-two"]
         assert names("--tag", "team=b", "--runtime", "python*") == ["api-two"]
         assert names("nothing") == []
-        assert [line.split("\t")[0] for line in run(endpoint, tmp_path, "--output", "tsv").splitlines()] == names()
-        assert "has no key" in run(endpoint, tmp_path, "--tag", "=x", status=2)
+        assert [line.split("\t")[0] for line in run(endpoint, "--output", "tsv").splitlines()] == names()
+        assert "has no key" in run(endpoint, "--tag", "=x", status=2)
 
 
-def test_a_listed_definition_deploys_without_a_difference(tmp_path: Path) -> None:
+@pytest.mark.parametrize("where", ["cloud", "moto"])
+def test_a_listed_definition_deploys_without_a_difference(where: str, tmp_path: Path) -> None:
     """--output definitions, lambroll's format: what is printed is a function.json of what is deployed."""
     (tmp_path / "project").mkdir()
-    with cloud_session(tmp_path / "state") as (session, role):
+    with stage(where, tmp_path) as (session, role):
         project = Project(tmp_path / "project", role)
         project.definition |= {
             "Description": "mine",
@@ -85,7 +93,7 @@ def test_a_listed_definition_deploys_without_a_difference(tmp_path: Path) -> Non
             "Tags": {"team": "a", "empty": ""},
         }
         project.deploy(session)
-        listed = json.loads(run(session.options.endpoint or "", tmp_path, "--output", "definitions"))
+        listed = json.loads(run(session.options.endpoint or "", "--output", "definitions"))
         assert listed["Description"] == "mine"
         assert listed["Environment"] == {"Variables": {"KEY": "", "OTHER": "x"}}
         project.definition = listed
@@ -120,8 +128,7 @@ def test_what_aws_adds_by_itself_is_no_part_of_a_definition() -> None:
 @pytest.mark.parametrize("where", ["cloud", "moto"])
 def test_what_a_deletion_takes_and_leaves(where: str, tmp_path: Path) -> None:
     (tmp_path / "project").mkdir()
-    opened = cloud_session(tmp_path / "state") if where == "cloud" else moto_session()
-    with opened as (session, role):
+    with stage(where, tmp_path) as (session, role):
         project = Project(tmp_path / "project", role)
         project.definition["Fn"] = {"FunctionUrl": {"AuthType": "NONE"}}
         if where == "cloud":  # moto knows no LoggingConfig
@@ -137,9 +144,10 @@ def test_what_a_deletion_takes_and_leaves(where: str, tmp_path: Path) -> None:
         assert found.log_group == ("mine" if where == "cloud" else "/aws/lambda/hello")
 
 
-def test_status_of_a_version_is_that_versions(tmp_path: Path) -> None:
+@pytest.mark.parametrize("where", ["cloud", "moto"])
+def test_status_of_a_version_is_that_versions(where: str, tmp_path: Path) -> None:
     (tmp_path / "project").mkdir()
-    with cloud_session(tmp_path / "state") as (session, role):
+    with stage(where, tmp_path) as (session, role):
         project = Project(tmp_path / "project", role)
         project.deploy(session)
         project.definition["MemorySize"] = 512

@@ -1,4 +1,7 @@
-"""Every field, one by one: deployed it is no difference, changed it is exactly one, removed it is gone."""
+"""Every field, one by one: deployed it is no difference, changed it is exactly one, removed it is gone.
+
+Plan and diff are made from one and the same reading, and have to agree at each station.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,14 @@ from typing import Any
 
 import pytest
 
-from deploy_support import Project, cloud_session
-from fnroll.aws import Session
+from deploy_support import Project, cloud_session, no_time
+from fnroll import deploy
+from fnroll.aws import FunctionState, Session
+from fnroll.aws.functions import state_of
 from fnroll.definition.service import shape
+from fnroll.deploy.desired import desired_of
+from fnroll.deploy.diff import compare
+from fnroll.deploy.plan import steps_to
 
 ARN = "arn:aws:{}:us-east-1:000000000000:{}"
 
@@ -59,14 +67,24 @@ ELSEWHERE = {
     "Publish": "is fn's to say",
     "PublishTo": "is fn's to say",
     "RevisionId": "is fn's to say",
-    "ImageConfig": "of images: test_plan_of_odd_functions",
     "Layers": "test_layers",
-    "SnapStart": "wants a managed runtime: test_plan_of_odd_functions",
-    "AcceleratorConfig": "the local cloud has no accelerators",
-    "RuntimeConfig": "the local cloud has no runtimes by ARN",
-    "DurableConfig": "the local cloud has no durable functions",
-    "CapacityProviderConfig": "the local cloud has no managed instances",
 }
+
+ANSWERED: dict[str, tuple[Any, Any]] = {
+    "ImageConfig": ({"Command": ["a.a"]}, {"Command": ["b.b"], "WorkingDirectory": "/srv"}),
+    "SnapStart": ({"ApplyOn": "PublishedVersions"}, {"ApplyOn": "None"}),
+    "AcceleratorConfig": ({"AcceleratorMemorySize": 8}, {"AcceleratorMemorySize": 16}),
+    "RuntimeConfig": ({"RuntimeArn": "arn:a"}, {"RuntimeArn": "arn:b"}),
+    "DurableConfig": ({"ExecutionTimeout": 60}, {"ExecutionTimeout": 90, "RetentionPeriodInDays": 7}),
+    "CapacityProviderConfig": (
+        {"LambdaManagedInstancesCapacityProviderConfig": {"CapacityProviderArn": "arn:a"}},
+        {"LambdaManagedInstancesCapacityProviderConfig": {"CapacityProviderArn": "arn:b"}},
+    ),
+}
+"""What neither the local cloud nor moto has, by answers that are made up."""
+
+LEFT = {"AcceleratorConfig", "RuntimeConfig", "DurableConfig", "CapacityProviderConfig"}
+"""Lambda has no word for taking them away: absent, they stay as they are."""
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +99,15 @@ def test_the_table_has_every_member_of_the_model() -> None:
         for name in ("CreateFunction", "UpdateFunctionConfiguration")
         for member in shape(f"{name}Request")["members"]
     }
-    assert members - FIELDS.keys() - ELSEWHERE.keys() == set()
+    assert members - FIELDS.keys() - ELSEWHERE.keys() - ANSWERED.keys() == set()
+
+
+def looked(project: Project, session: Session) -> tuple[deploy.Plan, set[str]]:
+    """The plan, and the members that a diff shows."""
+    desired = project.desired()
+    actual = deploy.read_actual(session, desired, "current")
+    shown = compare(desired, actual.function, actual).changed if actual.function else {}
+    return deploy.plan(desired, actual, alias="current"), set(shown)
 
 
 @pytest.mark.parametrize("field", FIELDS)
@@ -92,15 +118,42 @@ def test_deployed_changed_and_removed(field: str, session: Session, tmp_path: Pa
     before = dict(project.definition)
     for value in FIELDS[field]:
         project.definition[field] = value
-        changed = project.plan(session)
-        project.deploy(session)
-        assert project.plan(session).steps == (), f"{field}: {value}"
+        changed, shown = looked(project, session)
+        deploy.apply(changed, session, clock=no_time())
+        after, left = looked(project, session)
+        assert (after.steps, left) == ((), set()), f"{field}: {value}"
+    assert shown == {field}
     kinds = {"Tags": {"tag", "untag"}, "Architectures": {"update-code"}}.get(field, {"update-configuration"})
     steps = [step for step in changed.steps if step.kind not in ("publish-version", "move-alias")]
     assert {step.kind for step in steps} == kinds
     assert all(step.sends.keys() == {field} for step in steps if step.kind == "update-configuration")
     project.definition = before if field not in REQUIRED else before | {field: FIELDS[field][0]}
-    removed = [step.kind for step in project.plan(session).steps]
-    assert (removed == []) == (field in ("Tags", "Architectures", "TracingConfig"))
-    project.deploy(session)
-    assert project.plan(session).steps == ()
+    removed, shown = looked(project, session)
+    nothing = field in ("Tags", "Architectures", "TracingConfig")
+    assert ([step.kind for step in removed.steps] == [], shown) == ((True, set()) if nothing else (False, {field}))
+    deploy.apply(removed, session, clock=no_time())
+    after, left = looked(project, session)
+    assert (after.steps, left) == ((), set())
+
+
+@pytest.mark.parametrize("field", ANSWERED)
+def test_what_no_cloud_here_has(field: str) -> None:
+    one, two = ANSWERED[field]
+
+    def wanted(**members: Any) -> deploy.Desired:
+        return desired_of("hello", {"Role": "r", **members}, {}, None, (), None)
+
+    def answered(value: Any) -> FunctionState:
+        member = {"ImageConfigResponse": {"ImageConfig": value}} if field == "ImageConfig" else {field: value}
+        return state_of({"FunctionName": "hello", "Role": "r", **member}, {})
+
+    def seen(desired: deploy.Desired, state: FunctionState) -> tuple[dict[str, Any], set[str]]:
+        actual = deploy.Actual(state)
+        sent = [step.sends for step in steps_to(desired, state, actual) if step.kind == "update-configuration"]
+        return dict(sent[0]) if sent else {}, set(compare(desired, state, actual).changed)
+
+    assert seen(wanted(**{field: one}), answered(one)) == ({}, set())
+    assert seen(wanted(**{field: two}), answered(one)) == ({field: two}, {field})
+    assert seen(wanted(**{field: two}), answered(two)) == ({}, set())
+    sent, shown = seen(wanted(), answered(one))
+    assert (sent.keys(), shown) == ((set(), set()) if field in LEFT else ({field}, {field}))
