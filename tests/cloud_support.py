@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from fnroll import cloud
+from fnroll.cloud.clock import Clock
 from fnroll.cloud.others import Others
 from fnroll.cloud.server import OpenEmulator
 from fnroll.emulator.api import FunctionConfig, Invocation, LogLine, LogSink, Outcome, Report
@@ -137,11 +138,14 @@ def served(
     *,
     speed: float = 1.0,
     signatures: bool = False,
+    clock: Clock | None = None,
 ) -> Iterator[tuple[cloud.Endpoint, FakeEmulator]]:
     """A cloud over `state` with a fake emulator, in this process."""
     fake = FakeEmulator(function)
     opening: OpenEmulator = fake.open
-    with cloud.embedded(state, emulator=opening, others=others, speed=speed, signatures=signatures) as endpoint:
+    with cloud.embedded(
+        state, emulator=opening, clock=clock, others=others, speed=speed, signatures=signatures
+    ) as endpoint:
         yield endpoint, fake
 
 

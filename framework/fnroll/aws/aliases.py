@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, Final
 
 from fnroll.aws.errors import border
 
 if TYPE_CHECKING:
     from types_boto3_lambda import LambdaClient
+
+CANARY_MARK: Final = "(fn:canary "
+"""How the record of a canary begins that a Description ends in; `release` writes and reads it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +34,32 @@ class AliasState:
         rest = round(1.0 - sum(self.weights.values()), 10)
         return {self.version: rest, **self.weights}
 
+    @property
+    def under_canary(self) -> bool:
+        """Whether a canary's record stands in its Description, whatever its weights are."""
+        return CANARY_MARK in self.description and self.description.endswith(")")
+
 
 def get_alias(client: LambdaClient, function: str, alias: str) -> AliasState:
     """GetAlias. Raises NotFound."""
     with border("GetAlias", f"{function}:{alias}"):
         return _alias(client.get_alias(FunctionName=function, Name=alias))
+
+
+def look_at_alias(client: LambdaClient, function: str, alias: str) -> tuple[AliasState, float]:
+    """GetAlias, and AWS's own time at that moment in epoch seconds (its Date header; this machine's if there is none).
+    Raises NotFound."""
+    with border("GetAlias", f"{function}:{alias}"):
+        answer = client.get_alias(FunctionName=function, Name=alias)
+    return _alias(answer), _date(answer)
+
+
+def _date(answer: Any) -> float:
+    said = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+    try:
+        return parsedate_to_datetime(said).timestamp()
+    except (TypeError, ValueError):
+        return time.time()
 
 
 def list_aliases(client: LambdaClient, function: str) -> tuple[AliasState, ...]:

@@ -33,6 +33,9 @@ _STATUSES: dict[int, type[AwsError]] = {404: NotFound, 409: Conflict, 412: Preco
 
 _SERVICES = {
     "GetCallerIdentity": "sts",
+    "GetMetricData": "cloudwatch",
+    "LookupEvents": "cloudtrail",
+    **dict.fromkeys(("CreateSchedule", "GetSchedule", "UpdateSchedule", "DeleteSchedule"), "scheduler"),
     "GetParameter": "ssm",
     "DescribeSecret": "secretsmanager",
     **dict.fromkeys(("DescribeStacks", "ListExports"), "cloudformation"),

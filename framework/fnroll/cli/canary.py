@@ -8,12 +8,20 @@ from typing import Any
 
 import click
 
+from fnroll.cli import canary_run
 from fnroll.cli.app import App, output_option
 
 
 @click.group()
 def canary() -> None:
-    """Releases by evidence."""
+    """Releases by evidence.
+
+    A new version gets a share of an alias's traffic, step by step, and is judged against the version beside it.
+    """
+
+
+for _command in canary_run.COMMANDS:
+    canary.add_command(_command)
 
 
 @canary.command()

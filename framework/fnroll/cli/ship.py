@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from fnroll.cli import packing
 from fnroll.cli.app import App, alias_option, output_option
 from fnroll.cli.function_url import function_url_option
+from fnroll.errors import UsageError
+
+if TYPE_CHECKING:
+    from fnroll.cli.shipping import Done
 
 
 @click.command()
@@ -24,6 +28,8 @@ from fnroll.cli.function_url import function_url_option
 @click.option("--skip-archive", is_flag=True, help="Pack nothing: the code lies on S3 already (Code.S3Bucket, S3Key).")
 @click.option("--skip-configuration", is_flag=True, help="Deploy the code alone: no configuration, layers, tags.")
 @click.option("--skip-function", is_flag=True, help="Deploy URL and key Fn alone: no code, configuration, version.")
+@click.option("--canary", is_flag=True, help="Leave the alias, and start a canary of what was published.")
+@click.option("--supersede", is_flag=True, help="With --canary: end the canary that is on first.")
 @click.option("--keep-versions", type=click.IntRange(min=0), default=0, metavar="N", help="Delete all but N versions.")
 @click.option("--ignore", metavar="PATHS", default="", help="Leave these members as they are deployed (.A.B, .C[0]).")
 @function_url_option
@@ -46,11 +52,37 @@ def deploy(app: App, /, directories: tuple[Path, ...], **said: Any) -> None:
     from fnroll.cli.shipping import Order, deploy_all, deploy_one, show_plan, show_result
 
     order = Order.of(app, said)
+    if said["supersede"] and not said["canary"]:
+        raise UsageError("--supersede goes with --canary")
+    if said["canary"] and len(directories) > 1:
+        raise UsageError("--canary is for one function: start the others' with fn canary start")
     if len(directories) <= 1:
         done = deploy_one(app, order, directories[0] if directories else app.directory)
+        if said["canary"] and done.result is not None:
+            _start_canary(app, said, done)
+            return
         if done.result is None:
             show_plan(app, done.plan, said["output"])
         else:
             show_result(app, done.plan, done.result, said["output"])
         return
     deploy_all(app, order, directories, said["output"])
+
+
+def _start_canary(app: App, said: dict[str, Any], done: Done) -> None:
+    """Of the version that was just published; the plan is release.json's."""
+    from fnroll.cli.canary_run import begin
+    from fnroll.cli.shipping import show_result
+
+    assert done.result is not None
+    show_result(app, done.plan, done.result, said["output"])
+    kinds = {step.kind for step in done.plan.steps}
+    if "publish-version" not in kinds:
+        app.say("nothing was published, so there is nothing to start a canary of")
+    elif "create-alias" in kinds:
+        app.say("this is the alias's first version: there is none beside it to be judged against")
+    else:
+        nothing: dict[str, Any] = dict.fromkeys(
+            ("plan_file", "alpha", "ratio_floor", "on_fail", "on_hold", "hold_hours")
+        )
+        begin(app, {**nothing, "steps": (), "alias": said["alias"]}, None, said["supersede"])

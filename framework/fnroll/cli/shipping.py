@@ -55,6 +55,7 @@ class Order:
             configuration=not said["skip_configuration"],
             function=not said["skip_function"],
             keep_versions=said["keep_versions"],
+            canary=said["canary"],
             ignore=parse_ignored(said["ignore"]) if said["ignore"].strip() else (),
         )
         return cls(

@@ -17,6 +17,7 @@ import logging
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from email.utils import formatdate
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -90,6 +91,7 @@ class Gate:
         provisioner: Provisioner,
         feeder: Feeder,
         signatures: Signatures,
+        now: Callable[[], float],
     ) -> None:
         self._endpoint = endpoint
         self._store = store
@@ -101,6 +103,7 @@ class Gate:
         self._provisioner = provisioner
         self._feeder = feeder
         self._signatures = signatures
+        self._now = now
         self._tasks: set[asyncio.Task[None]] = set()
 
     def handle(self, request: Request, reply: Reply) -> None:
@@ -140,6 +143,7 @@ class Gate:
         headers = list(answer.headers)
         if not any(name.lower() == "x-amzn-requestid" for name, _ in headers):
             headers.append(("x-amzn-RequestId", request_id))
+        headers.append(("Date", formatdate(self._now(), usegmt=True)))
         if answer.stream is None:
             reply.send(answer.status, headers, answer.body)
             return

@@ -143,7 +143,7 @@ async def serve(
         timers.start()
         stack.push_async_callback(timers.close)
         signed = Signatures(time, keys, required=signatures)
-        gate = Gate(endpoint, state, store, control, invocations, events, moto, provisioner, feeder, signed)
+        gate = Gate(endpoint, state, store, control, invocations, events, moto, provisioner, feeder, signed, time.time)
         stack.push_async_callback(gate.close)
         server = HttpServer(gate.handle, max_body=MAX_BODY, too_large=gate.handle_too_large)
         await server.start(listener)
@@ -194,6 +194,7 @@ def embedded(
     speed: float = 1.0,
     signatures: bool = False,
     emulator: OpenEmulator = open_emulator,
+    clock: Clock | None = None,
     others: Others | None = None,
 ) -> Iterator[Endpoint]:
     """A cloud in this process, on a free port if `port` is 0, for the length of the block. Raises as `serve` does."""
@@ -222,6 +223,7 @@ def embedded(
             speed=speed,
             signatures=signatures,
             emulator=emulator,
+            clock=clock,
             others=others,
         )
 

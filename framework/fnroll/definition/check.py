@@ -52,7 +52,7 @@ def findings(value: Any, places: Places, schema: Schema, *, full: bool) -> tuple
         problems += _missing(value, needed, "", problems)
     if full:
         problems += _values(value, schema, problems)
-        if isinstance(value, dict):
+        if isinstance(value, dict) and "FunctionName" in schema["required"]:  # what only holds of a function
             meant = _meant_in("", problems)
             problems += [Problem(*rule) for rule in rules.broken(value) if rule[0][1:] not in meant]
     found: dict[tuple[str, bool], Finding] = {}

@@ -92,13 +92,13 @@ def plan(desired: Desired, actual: Actual, *, alias: str, wishes: Wishes = Wishe
         steps += doors
     else:
         steps += doors
-        if goal is not None:
+        if goal is not None and not wishes.canary:
             steps.append(_move(actual, alias, goal))
     if actual.alias is not None or goal is not None:
         steps += setting_steps(OF_ALIAS, own.settings, actual.settings, f"{own.name}:{alias}")
         steps += source_steps(own.settings.get(SOURCES), actual.sources)
     if wishes.keep_versions:
-        steps += _prune(actual, alias, goal, wishes.keep_versions)
+        steps += _prune(actual, alias, None if wishes.canary else goal, wishes.keep_versions)
     return Plan(own, actual, alias, tuple(steps), tuple(notes))
 
 
@@ -226,7 +226,13 @@ def _refuse(desired: Desired, actual: Actual, alias: str, wishes: Wishes) -> Non
         )
     _refuse_unchangeable(desired, actual)
     moves = wishes.function and (wishes.publish or wishes.to_latest)
-    if actual.alias is not None and actual.alias.weights and moves:
+    if actual.alias is not None and actual.alias.under_canary and moves and not wishes.canary:
+        raise DeployError(
+            f"a canary is on alias {alias}; a deploy would end it",
+            where=desired.name,
+            hint="fn canary status shows it, fn canary abort ends it; fn deploy --canary --supersede replaces it",
+        )
+    if actual.alias is not None and actual.alias.weights and moves and not actual.alias.under_canary:
         shares = ", ".join(f"{version} {share:.0%}" for version, share in actual.alias.traffic.items())
         raise DeployError(
             f"alias {alias} splits its traffic ({shares}); a deploy would end that split",

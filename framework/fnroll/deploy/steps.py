@@ -50,7 +50,8 @@ class Step:
 class Wishes:
     """How to deploy. `publish`: freeze $LATEST under a number and move the alias there; `to_latest`: the alias goes to
     $LATEST instead. `configuration`, `function`: whether they are touched at all. `keep_versions`: how many numbered
-    versions may stay, 0 for all. `ignore`: members that stay as they are deployed."""
+    versions may stay, 0 for all. `ignore`: members that stay as they are deployed. `canary`:
+    publish, and leave the alias where it is if there is one: a canary will move it."""
 
     publish: bool = True
     to_latest: bool = False
@@ -58,3 +59,4 @@ class Wishes:
     function: bool = True
     keep_versions: int = 0
     ignore: tuple[Path, ...] = ()
+    canary: bool = False

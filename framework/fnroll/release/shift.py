@@ -84,7 +84,7 @@ def set_alias(session: Session, function: str, shift: Shift) -> tuple[AliasState
         get_function(client, function)  # a function that is not there is that error
     provisioned = False
     if before is not None and shift.weights:
-        provisioned = _is_provisioned(session, function, shift.name)
+        provisioned = is_provisioned(session, function, shift.name)
     if reason := refusal(shift, states, provisioned=provisioned):
         raise FnError(reason, where=f"{function}:{shift.name}", hint="fn versions lists what there is")
     if before is None:
@@ -96,7 +96,8 @@ def set_alias(session: Session, function: str, shift: Shift) -> tuple[AliasState
     return before, route_alias(client, function, before, shift.version, shift.weights, shift.description)
 
 
-def _is_provisioned(session: Session, function: str, alias: str) -> bool:
+def is_provisioned(session: Session, function: str, alias: str) -> bool:
+    """Whether the alias has provisioned concurrency."""
     try:
         return bool(read_setting(session, "ProvisionedConcurrency", function, alias, ""))
     except AwsError as error:
