@@ -20,11 +20,16 @@ READS = ("Get", "List")
 
 
 class Calls:
-    """The operations that a session's control client sent, in order."""
+    """The operations that a session's control client sent, in order; `wire`: method and size of what went out."""
 
     def __init__(self, session: Session) -> None:
         self.sent: list[str] = []
+        self.wire: list[tuple[str, int]] = []
         session.control.meta.events.register("before-call.lambda", self._note)
+        session.control.meta.events.register("before-send.lambda", self._send)
+
+    def _send(self, request: Any, **_: Any) -> None:
+        self.wire.append((request.method, len(request.body or b"")))
 
     def _note(self, model: Any, **_: Any) -> None:
         self.sent.append(model.name)

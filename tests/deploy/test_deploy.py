@@ -35,7 +35,7 @@ def test_an_unchanged_deploy_sends_no_write_and_three_reads(stage: tuple[Session
     result = project.deploy(session)
     assert result.changed is False
     assert calls.writes == []
-    assert len(calls.sent) == 3
+    assert calls.wire == [("GET", 0)] * 3
 
 
 def test_code_configuration_and_tags_change_one_by_one(stage: tuple[Session, Project]) -> None:
