@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from typing import Any
 
 import hypothesis
 
@@ -16,3 +17,13 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 hypothesis.settings.register_profile("suite", deadline=None, derandomize=True, max_examples=60, print_blob=True)
 hypothesis.settings.register_profile("soak", deadline=None, max_examples=2_000, print_blob=True)
 hypothesis.settings.load_profile("suite")
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """How many faults tests/faults has tried; here because xdist's controller reads no conftest further down."""
+    passed = [dict(report.user_properties) for report in terminalreporter.stats.get("passed", ())]
+    found = [properties for properties in passed if "fault cases" in properties]
+    for properties in found:
+        terminalreporter.write_line(str(properties["faults"]))
+    if found:
+        terminalreporter.write_line(f"{sum(properties['fault cases'] for properties in found)} fault cases")

@@ -1,7 +1,7 @@
 """Every fault at every call of a deploy: the next one converges, traffic saw no half of anything, no word was untrue.
 
 One local cloud serves all cases of a change, each a function of its own; the cases run side by side, since what they do
-most is wait for a retry. How many there were is the last line of the run (conftest.py).
+most is wait for a retry. How many there were is among the last lines of the run (tests/conftest.py).
 """
 
 from __future__ import annotations
