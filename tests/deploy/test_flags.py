@@ -65,6 +65,10 @@ def test_the_file_of_the_function_url_by_flag_and_beside_the_definition(fn: Comm
     done = json.loads(fn("deploy", "--output", "json")[0])
     assert done["function_url"] and done["steps"][-3:] == ["create-url", "allow", "allow"]
     assert planned(fn) == []
+    (project.directory / "function_url.json").write_text('{"Config": {"AuthType": "NONE", "Qualifier": "current"}}')
+    assert "create-url current: " in fn("deploy", "--dry-run")[0]
+    assert "delete-url $LATEST: " in fn("deploy", "--dry-run")[0]
+    (project.directory / "function_url.json").write_text(json.dumps(url))
     host = json.loads(fn("status", "--output", "json")[0])["function_url"].rpartition(":")[0]
     assert done["function_url"].startswith(f"{host}:"), "each command's own cloud has another port"
     assert fn("diff", "--exit-code")[0] == ""

@@ -12,12 +12,13 @@ import pytest
 
 from deploy_support import Project, no_time, on_stage
 from fnroll import definition, deploy
-from fnroll.aws import Session
-from fnroll.aws.functions import find_function
+from fnroll.aws import FunctionUrl, Session
+from fnroll.aws.functions import find_function, state_of
 from fnroll.aws.urls import find_url, policy_sids
-from fnroll.deploy.desired import URL_TAG
+from fnroll.deploy.desired import URL_TAG, undeployed
+from fnroll.deploy.diff import beside
 from fnroll.deploy.url_file import url_of
-from fnroll.deploy.urls import Url, as_tag, places_of, url_statements
+from fnroll.deploy.urls import Door, Url, as_tag, places_of, url_statements
 from fnroll.errors import DefinitionError, UsageError
 
 OAC = {"Principal": "cloudfront.amazonaws.com", "SourceArn": "arn:aws:cloudfront::1:distribution/A"}
@@ -77,6 +78,16 @@ def test_a_url_defined_twice_is_refused(tmp_path: Path) -> None:
     loaded = definition.load(tmp_path, env={})
     with pytest.raises(UsageError, match="defined twice"):
         deploy.wanted(loaded, (), None, Url({"AuthType": "NONE"}))
+
+
+def test_an_ignored_url_stays_as_it_is(tmp_path: Path) -> None:
+    project = Project(tmp_path, "arn:aws:iam::000000000000:role/fn")
+    project.definition["Fn"] = {"FunctionUrl": {"AuthType": "NONE"}}
+    state = state_of({"FunctionName": "hello"}, {URL_TAG: "current"})
+    desired = undeployed(project.desired(), state, {}, deploy.parse_ignored(".Fn.FunctionUrl"))
+    doors = {"current": Door(FunctionUrl("https://x/", "AWS_IAM", {}, "BUFFERED"), frozenset({"fn-url-1"}))}
+    found = [step.kind for step in beside(desired, deploy.Actual(state, doors=doors), "current")]
+    assert found == []
 
 
 def test_each_caller_gets_both_statements() -> None:

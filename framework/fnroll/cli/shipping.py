@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fnroll.aws import Session
     from fnroll.cli.app import App, Output
     from fnroll.definition import Definition
-    from fnroll.deploy import Desired, Event, Plan, Result, Wishes
+    from fnroll.deploy import Desired, Event, Plan, Result, Step, Wishes
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +159,7 @@ def show_plan(app: App, plan: Plan, output: Output) -> None:
     if not plan:
         app.show("no changes")
     for number, step in enumerate(plan.steps, 1):
-        app.show(f"{number}. {step.kind}: {step.reason}")
+        app.show(f"{number}. {' '.join(filter(None, (step.kind, step.target)))}: {step.reason}")
         for key, value in masked(step.sends).items():
             app.show(f"     {key}: {value}")
     for note in plan.notes:
@@ -167,8 +167,17 @@ def show_plan(app: App, plan: Plan, output: Output) -> None:
 
 
 def _plan_json(plan: Plan) -> dict[str, Any]:
-    steps = [{"kind": step.kind, "reason": step.reason, "sends": masked(step.sends)} for step in plan.steps]
-    return {"function": plan.desired.name, "alias": plan.alias, "steps": steps, "notes": list(plan.notes)}
+    return {
+        "function": plan.desired.name,
+        "alias": plan.alias,
+        "steps": [_step_json(step) for step in plan.steps],
+        "notes": list(plan.notes),
+    }
+
+
+def _step_json(step: Step) -> dict[str, Any]:
+    target = {"target": step.target} if step.target else {}
+    return {"kind": step.kind, **target, "reason": step.reason, "sends": masked(step.sends)}
 
 
 def show_result(app: App, plan: Plan, result: Result, output: Output) -> None:
