@@ -17,17 +17,16 @@ from fnroll.cloud.records import (
     Result,
     VersionRow,
     aliases_of,
-    as_function,
+    begin_page,
+    end_page,
     find_function,
     find_version,
     latest,
     named,
     new_revision,
     package_of,
-    page,
     target,
     version_number,
-    versions_of,
 )
 from fnroll.cloud.store import MAX_UNZIPPED, Stored
 
@@ -78,15 +77,23 @@ def get_function_configuration(call: Call, given: Given) -> Result:
 
 
 def list_functions(call: Call, given: Given) -> Result:
-    rows = call.db.execute("SELECT * FROM function WHERE region = ? ORDER BY name", (call.region,))
-    functions = [as_function(row) for row in rows]
-    if given.get("FunctionVersion") == "ALL":
-        items = [(version, version.version) for function in functions for version in versions_of(call.db, function)]
-        chosen, marker = page(items, lambda item: f"{item[0].function.name}:{item[1]}", given)
-        return {"Functions": [describe(version, qualifier) for version, qualifier in chosen], **marker}
-    some, marker = page(functions, lambda function: function.name, given)
-    found = [find_version(call.db, function, 0) for function in some]
-    return {"Functions": [describe(version, None) for version in found if version is not None], **marker}
+    """In the order of names; with FunctionVersion ALL each with its versions. A page costs what it holds."""
+    every = given.get("FunctionVersion") == "ALL"
+    after, size = begin_page(given)
+    name, _, number = after.partition(":")
+    rows = call.db.execute(
+        "SELECT function.name, version.number FROM function CROSS JOIN version ON version.function_id = function.id"
+        " WHERE region = ? AND name >= ? AND (name > ? OR number > ?) AND (number = 0 OR ?)"
+        " ORDER BY name, number LIMIT ?",
+        (call.region, name, name, int(number) if number.isdecimal() else -1, every, size + 1),
+    ).fetchall()
+    found = []
+    for row in rows[:size]:
+        function = find_function(call.db, call.region, row["name"])
+        version = find_version(call.db, function, row["number"]) if function is not None else None
+        if version is not None:
+            found.append(describe(version, version.version if every else None))
+    return {"Functions": found, **end_page([f"{row['name']}:{row['number']}" for row in rows], size)}
 
 
 def update_function_code(call: Call, given: Given) -> Result:

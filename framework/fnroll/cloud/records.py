@@ -147,6 +147,14 @@ def versions_of(db: sqlite3.Connection, function: FunctionRow) -> list[VersionRo
     return [as_version(function, row) for row in rows]
 
 
+def last_version(db: sqlite3.Connection, function: FunctionRow) -> VersionRow:
+    """The one with the highest number: $LATEST where none was published."""
+    row = db.execute(
+        "SELECT * FROM version WHERE function_id = ? ORDER BY number DESC LIMIT 1", (function.id,)
+    ).fetchone()
+    return as_version(function, row)
+
+
 def find_alias(db: sqlite3.Connection, function: FunctionRow, name: str) -> AliasRow | None:
     row = db.execute("SELECT * FROM alias WHERE function_id = ? AND name = ?", (function.id, name)).fetchone()
     return row and as_alias(function, row)
@@ -203,19 +211,26 @@ def latest(call: Call, given: Given) -> VersionRow:
     return version
 
 
+def begin_page(given: Given) -> tuple[str, int]:
+    """After which key a list goes on ("" for its beginning), and how many items its page has at most."""
+    try:
+        after = base64.urlsafe_b64decode(given.get("Marker") or "").decode()
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        raise invalid("The provided Marker is invalid") from None
+    return after, min(given.get("MaxItems", PAGE), PAGE)
+
+
+def end_page(keys: Sequence[str], size: int) -> Result:
+    """NextMarker, if there are more keys than the page has items."""
+    return {"NextMarker": base64.urlsafe_b64encode(keys[size - 1].encode()).decode()} if len(keys) > size else {}
+
+
 def page(items: Sequence[Item], key: Callable[[Item], str], given: Given) -> tuple[list[Item], Result]:
     """One page of a list in its order, and NextMarker if more follow. The marker is the last key that was given."""
-    begin = 0
-    if marker := given.get("Marker"):
-        try:
-            after = base64.urlsafe_b64decode(marker).decode()
-        except (binascii.Error, UnicodeDecodeError, ValueError):
-            raise invalid("The provided Marker is invalid") from None
-        begin = next((place + 1 for place, item in enumerate(items) if key(item) == after), len(items))
-    size = min(given.get("MaxItems", PAGE), PAGE)
-    chosen = list(items[begin : begin + size])
-    more = begin + size < len(items)
-    return chosen, {"NextMarker": base64.urlsafe_b64encode(key(chosen[-1]).encode()).decode()} if more else {}
+    after, size = begin_page(given)
+    begin = next((place + 1 for place, item in enumerate(items) if key(item) == after), len(items)) if after else 0
+    chosen = items[begin : begin + size + 1]
+    return list(chosen[:size]), end_page([key(item) for item in chosen], size)
 
 
 def package_of(call: Call, given: Given, *, keep: bool = True) -> Stored:

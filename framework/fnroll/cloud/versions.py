@@ -12,6 +12,7 @@ from fnroll.cloud.records import (
     Given,
     Result,
     VersionRow,
+    last_version,
     latest,
     named,
     new_revision,
@@ -36,7 +37,7 @@ def publish_version(call: Call, given: Given) -> Result:
 
 def publish(call: Call, current: VersionRow, description: str | None) -> VersionRow:
     """A version of what $LATEST is now: the last published one if nothing changed since, its description included."""
-    last = versions_of(call.db, current.function)[-1]
+    last = last_version(call.db, current.function)
     if last.number and last.fingerprint == current.fingerprint:
         return last
     (number,) = call.db.execute(
