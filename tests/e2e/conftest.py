@@ -23,6 +23,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
         "HOME": str(tmp_path / "home"),
         "AWS_EC2_METADATA_DISABLED": "true",
         "NO_COLOR": "1",
+        "FN_OFFLINE": "1",  # a test that would fetch packages fails
     }
 
 

@@ -33,7 +33,8 @@ def runs(architecture: str) -> bool:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("architecture", ["x86_64", "arm64"])
 @pytest.mark.parametrize("name", BUILT)
-def test_it_needs_nothing_but_itself(name: str, architecture: str) -> None:
+def test_it_needs_nothing_but_itself(name: str, architecture: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FN_OFFLINE", raising=False)
     if reason := sandbox_support.why_not("linux", "root"):
         pytest.skip(reason)
     layer = self_contained(find_runtime(name, Path("/")), architecture, say=print)

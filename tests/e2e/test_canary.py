@@ -1,0 +1,44 @@
+"""A canary through the real `fn`: deployed beside what serves, looked at, stopped, ended."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from e2e_support import Fn
+
+RELEASE = {"steps": [{"weight": 0.5, "bake_minutes": 1, "requests": 1}]}
+
+
+def test_from_a_deploy_beside_what_serves_to_its_end(fn: Fn, hello: Path, cloud: str) -> None:
+    fn("deploy", "--local", cwd=hello)
+    handler = hello / "handler.pl"
+    handler.write_text(handler.read_text() + "# second\n")
+    (hello / "release.json").write_text(json.dumps(RELEASE))
+    started = fn("deploy", "--local", "--canary", cwd=hello)
+    assert "canary 2 beside 1" in started.stderr
+    refused = fn("deploy", "--local", cwd=hello, status=1)
+    assert "a canary is on alias current" in refused.stderr and "--supersede" in refused.stderr
+    shown = json.loads(fn("canary", "status", "--local", "--output", "json", cwd=hello).stdout)
+    assert (shown["baseline"], shown["canary"], shown["step"], shown["phase"]) == ("1", "2", 1, "go")
+    assert shown["traffic"] == {"1": 0.5, "2": 0.5}
+    other = fn("canary", "tick", "--local", "--alpha", "0.2", cwd=hello, status=3)
+    assert "foreign-plan" in other.stdout
+    fn("canary", "pause", "--local", cwd=hello)
+    assert "paused by hand" in fn("canary", "tick", "--local", cwd=hello).stdout
+    fn("canary", "resume", "--local", cwd=hello)
+    fn("canary", "abort", "--local", cwd=hello)
+    ended = fn("canary", "abort", "--local", cwd=hello, status=4)
+    assert "no canary is on alias current" in ended.stderr
+    (row,) = json.loads(fn("alias", "list", "--local", "--output", "json", cwd=hello).stdout)
+    assert row["traffic"] == {"1": 1.0}
+
+
+def test_what_would_be_needed_is_told_before(fn: Fn, hello: Path, cloud: str) -> None:
+    fn("deploy", "--local", cwd=hello)
+    told = json.loads(fn("canary", "plan", "--local", "--output", "json", "--step", "5%:10:300", cwd=hello).stdout)
+    assert [(row["weight"], row["minutes"]) for row in told["steps"]] == [(0.05, None)]
+    nothing = fn("canary", "start", "--local", cwd=hello, status=4)
+    assert "the newest version is 1, which the alias serves already" in nothing.stderr
+    wrong = fn("canary", "start", "--local", "--step", "nonsense", cwd=hello, status=2)
+    assert "WEIGHT[:MINUTES[:REQUESTS]]" in wrong.stderr
