@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,14 @@ def test_lambroll_issue_366_rollback_guesses(
     with pytest.raises(DeployError, match=words) as caught:
         target(alias(at), versions, to, steps)
     assert hint is None or hint in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("to", [None, "2"])
+def test_an_alias_under_a_canary_is_not_rolled_back(to: str | None) -> None:
+    under = replace(alias("7"), description="words (fn:canary x)")
+    with pytest.raises(DeployError, match="a canary is on alias current") as caught:
+        target(under, CHAIN, to)
+    assert "fn canary abort" in str(caught.value.hint)
 
 
 def test_the_history_is_the_chain_of_records() -> None:

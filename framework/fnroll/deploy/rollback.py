@@ -69,6 +69,12 @@ def target(
     back. Raises DeployError for no way."""
     existing = {state.version: state for state in versions if state.version.isdecimal()}
     known = ", ".join(existing) or "none"
+    if alias.under_canary:
+        raise DeployError(
+            f"a canary is on alias {alias.name}; a rollback would leave its record behind",
+            where=alias.name,
+            hint=f"fn canary abort sends all traffic back to version {alias.version}; then roll back from there",
+        )
     if to is not None:
         if to not in existing:
             raise DeployError(f"there is no version {to}; published: {known}", where=alias.name)
