@@ -40,7 +40,7 @@ test: check ## everything: style, types, import rules, then the whole suite
 test-quick: $(VENV)/.dev ## the suite without what is marked slow
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow"
 
-soak: $(VENV)/.dev ## minutes to an hour: a thousand environments at once, 200,000 invocations, new examples
+soak: $(VENV)/.dev ## an hour or two: a thousand environments, 200,000 invocations, mixed load on the local cloud, a hundred kills, new examples
 	$(BIN)/python -m pytest -m soak tests
 	$(BIN)/python -m pytest -m "hypothesis and not soak and not layers" --hypothesis-profile=soak tests
 
