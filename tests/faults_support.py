@@ -336,11 +336,11 @@ def _carry_out(stage: Stage, job: dict[str, Any]) -> NoReturn:
         gc.disable()
         signal.set_wakeup_fd(-1)
         where = Path(job["directory"]), Case(*job["case"])
-        said, result = None, {}
+        said, calls = None, 0
         if job["work"] == "attempt":
-            said, _ = attempt(stage, *where)
+            said, calls = attempt(stage, *where)
         result = aftermath(stage, *where)
-        _tell({"id": job["id"], "result": result | {"said": said}})
+        _tell({"id": job["id"], "result": result | {"said": said, "calls": calls}})
     except Exception:
         _tell({"id": job["id"], "result": {"error": traceback.format_exc()[-3000:]}})
     finally:

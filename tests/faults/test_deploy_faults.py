@@ -110,8 +110,11 @@ def disturb(server: Server, directory: Path, case: Case) -> str:
     found = server.ask("attempt", place, case)
     if killed := found is None:
         found = server.ask("aftermath", place, case)
-    assert killed == case.fault.startswith("kill"), f"{case.name}: {found}"
     assert "error" not in found, f"{case.name}: {found['error']}"
+    if case.fault.startswith("kill"):  # one that needed a look less than the rehearsal never came to its end
+        assert killed or found["calls"] < case.k, case.name
+    else:
+        assert not killed, case.name
     seen, after, said = found["seen"], found["after"], found["said"] or ""
     version = seen.pop("version", "nothing")
     assert not seen or seen in asked, f"{case.name}: traffic sees {seen}"
