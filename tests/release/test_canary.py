@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -17,6 +18,7 @@ from fnroll.aws.aliases import get_alias, look_at_alias
 from fnroll.errors import FnError, FunctionFailed
 from fnroll.release import moves, report
 from fnroll.release.drive import Outcome, Target, drive, look, write
+from fnroll.release.page import page
 from fnroll.release.plan import Plan, Step
 from fnroll.release.record import read_record
 from fnroll.release.start import start
@@ -265,3 +267,27 @@ def test_metrics_that_cannot_be_read_move_nothing(stage: Stage) -> None:
     assert (done.action.kind, done.action.reason) == ("wait", "the metrics could not be read")
     assert done.look.problem
     assert stage.alias()[1] == {"2": 0.5}
+
+
+def test_the_report_is_one_page_with_the_evidence(stage: Stage) -> None:
+    stage.failing["2"] = lambda number: number % 5 == 0
+    stage.start()
+    for _ in range(3):
+        stage.traffic()
+    seen = look(stage.session, stage.target())
+    action = tick(seen.alias, PLAN, seen.evidence, seen.now, "x@y")
+    text = page(seen, replace(action, reason="<script>"), stage.target())
+    root = ElementTree.fromstring(text.replace("<!doctype html>", "").replace('<meta charset="utf-8">', ""))
+    assert [chart.text for chart in root.iter("h2")] == [
+        "Errors, share of requests",
+        "Evidence of more errors, powers of ten",
+        "p95, milliseconds",
+    ]
+    assert {line.get("class") for line in root.iter("polyline")} == {"canary", "baseline", "line"}
+    assert "FAIL" in [cell.text for cell in root.iter("td")]
+    assert "<script" not in text and "http" not in text
+
+
+def test_the_report_of_no_canary_says_so(stage: Stage) -> None:
+    seen = look(stage.session, stage.target())
+    assert "has no canary" in page(seen, tick(seen.alias, PLAN, None, seen.now, "x@y"), stage.target())
