@@ -50,10 +50,18 @@ def local() -> None:
     is_flag=True,
     help="Refuse API calls that are not signed right, as AWS does (docs/local-cloud.md says by which keys).",
 )
+@click.option(
+    "--request-rates",
+    "rates",
+    is_flag=True,
+    help="Throttle the control plane as Lambda does: 15 calls a second, GetFunction 100.",
+)
 @sandbox_option
 @network_option
 @click.pass_obj
-def up(app: App, port: int, detach: bool, speed: float, signatures: bool, sandbox: str, network: Network) -> None:
+def up(
+    app: App, port: int, detach: bool, speed: float, signatures: bool, rates: bool, sandbox: str, network: Network
+) -> None:
     """Serve the local cloud until interrupted.
 
     Any AWS SDK works against it with its endpoint set to the address printed. State lies in the state directory and
@@ -71,14 +79,16 @@ def up(app: App, port: int, detach: bool, speed: float, signatures: bool, sandbo
     if detach:
         options = {"--port": port, "--fast-clock": speed, "--sandbox": sandbox, "--network": network}
         words = [str(part) for option in options.items() for part in option]
-        endpoint = _start(app.state, words + ["--require-signatures"] * signatures)
+        endpoint = _start(app.state, words + ["--require-signatures"] * signatures + ["--request-rates"] * rates)
         app.show(endpoint.url)
         app.say(f"the local cloud is up (pid {endpoint.pid}); its log is {app.state / 'cloud.log'}")
         return
-    run(_serve(app, port, speed, signatures, sandbox, network))
+    run(_serve(app, port, speed, signatures, rates, sandbox, network))
 
 
-async def _serve(app: App, port: int, speed: float, signatures: bool, sandbox: str, network: Network) -> None:
+async def _serve(
+    app: App, port: int, speed: float, signatures: bool, rates: bool, sandbox: str, network: Network
+) -> None:
     from fnroll import cloud
     from fnroll.cli.run import missing_line
 
@@ -106,6 +116,7 @@ async def _serve(app: App, port: int, speed: float, signatures: bool, sandbox: s
         network=network,
         speed=speed,
         signatures=signatures,
+        rates=rates,
         keys=_own_keys(),
     )
 

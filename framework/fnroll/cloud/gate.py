@@ -32,6 +32,7 @@ from fnroll.cloud.invoke import Invocations
 from fnroll.cloud.others import Others, unsigned
 from fnroll.cloud.protocol import Answer
 from fnroll.cloud.provisioner import Provisioner
+from fnroll.cloud.rates import Rates
 from fnroll.cloud.signatures import Signatures
 from fnroll.cloud.state import Endpoint, State
 from fnroll.cloud.store import Store, is_key, read_package
@@ -92,6 +93,7 @@ class Gate:
         feeder: Feeder,
         signatures: Signatures,
         now: Callable[[], float],
+        rates: Rates | None = None,
     ) -> None:
         self._endpoint = endpoint
         self._store = store
@@ -103,6 +105,7 @@ class Gate:
         self._provisioner = provisioner
         self._feeder = feeder
         self._signatures = signatures
+        self._rates = rates
         self._now = now
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -218,6 +221,8 @@ class Gate:
             return await self._data_plane.answer(operation.name, request, request_id, region, given)
         if operation.name not in OPERATIONS:
             raise not_built(f"The operation {operation.name}")
+        if self._rates is not None:
+            self._rates.take(operation.name, region)
         result, effects = await self._control.call(
             operation.name, region, self._endpoint.port, lambda: protocol.parse(operation, request, variables)
         )

@@ -28,6 +28,7 @@ from fnroll.cloud.metrics import Meter
 from fnroll.cloud.others import Others
 from fnroll.cloud.provisioner import Provisioner
 from fnroll.cloud.queue_source import QueueFeeder
+from fnroll.cloud.rates import Rates
 from fnroll.cloud.services import Services
 from fnroll.cloud.settings import reserved
 from fnroll.cloud.signatures import Signatures
@@ -88,6 +89,7 @@ async def serve(
     clock: Clock | None = None,
     speed: float = 1.0,
     signatures: bool = False,
+    rates: bool = False,
     keys: Mapping[str, str] = NO_KEYS,
     others: Others | None = None,
 ) -> None:
@@ -97,8 +99,8 @@ async def serve(
     another holder of the state; `network`: "host" lets functions reach this machine's network, this cloud included;
     "none" is the Runtime API alone; `speed`: how much faster than on AWS asynchronous invocations are retried
     and age; `signatures`: refuse API calls that are not signed right, by `keys` (secrets by access key id) or what
-    `signatures.py` says. `emulator`, `clock` and `others` are seams. Raises CloudError (state or port in
-    use, not a loopback address) and SandboxError (no such tier here).
+    `signatures.py` says; `rates`: refuse control-plane calls beyond Lambda's rates. `emulator`, `clock` and `others`
+    are seams. Raises CloudError (state or port in use, not a loopback address) and SandboxError (no such tier here).
     """
     async with AsyncExitStack() as stack:
         time = clock or SystemClock()
@@ -143,7 +145,10 @@ async def serve(
         timers.start()
         stack.push_async_callback(timers.close)
         signed = Signatures(time, keys, required=signatures)
-        gate = Gate(endpoint, state, store, control, invocations, events, moto, provisioner, feeder, signed, time.time)
+        limits = Rates(time) if rates else None
+        gate = Gate(
+            endpoint, state, store, control, invocations, events, moto, provisioner, feeder, signed, time.time, limits
+        )
         stack.push_async_callback(gate.close)
         server = HttpServer(gate.handle, max_body=MAX_BODY, too_large=gate.handle_too_large)
         await server.start(listener)
@@ -193,6 +198,7 @@ def embedded(
     network: Network = "none",
     speed: float = 1.0,
     signatures: bool = False,
+    rates: bool = False,
     emulator: OpenEmulator = open_emulator,
     clock: Clock | None = None,
     others: Others | None = None,
@@ -222,6 +228,7 @@ def embedded(
             network=network,
             speed=speed,
             signatures=signatures,
+            rates=rates,
             emulator=emulator,
             clock=clock,
             others=others,
