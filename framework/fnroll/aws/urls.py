@@ -55,13 +55,18 @@ def delete_url(client: LambdaClient, function: str, qualifier: str | None) -> No
 
 def policy_sids(client: LambdaClient, function: str, qualifier: str | None) -> frozenset[str]:
     """The Sids of the resource policy of an alias (None: of the function); empty where there is no policy."""
+    statements = policy_statements(client, function, qualifier)
+    return frozenset(statement["Sid"] for statement in statements if "Sid" in statement)
+
+
+def policy_statements(client: LambdaClient, function: str, qualifier: str | None) -> tuple[Mapping[str, Any], ...]:
+    """The statements of the resource policy of an alias (None: of the function), in the form of IAM's policies."""
     try:
         with border("GetPolicy", _at(function, qualifier)):
             answer = client.get_policy(FunctionName=function, **_qualified(qualifier))
     except NotFound:
-        return frozenset()
-    statements = json.loads(answer["Policy"]).get("Statement", [])
-    return frozenset(statement["Sid"] for statement in statements if "Sid" in statement)
+        return ()
+    return tuple(json.loads(answer["Policy"]).get("Statement", []))
 
 
 def add_permission(client: LambdaClient, function: str, qualifier: str | None, statement: Mapping[str, Any]) -> None:

@@ -26,7 +26,7 @@ class Row(NamedTuple):
 
 
 COMMANDS = (
-    Row("Write", "init", "write:init", "Start a function from a template."),
+    Row("Write", "init", "init:init", "Start from a template, or from a function that exists."),
     Row("Write", "validate", "write:validate", "Find every mistake in the definition."),
     Row("Write", "render", "write:render", "Print the definition with its templates filled in."),
     Row("Write", "schema", "write:schema", "Print the JSON Schema of function.json."),

@@ -1,34 +1,16 @@
-"""Commands that write and check a project: init, validate, render, schema."""
+"""Commands that read a definition or say what one may hold: validate, render, schema."""
 
 from __future__ import annotations
 
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import click
 
 from fnroll.cli.app import App, output_option
 from fnroll.errors import DefinitionError, UsageError
-
-
-@click.command()
-@click.argument("name", metavar="NAME")
-@click.option("--runtime", default="perl", show_default=True, help="Which template to start from.")
-@click.pass_obj
-def init(app: App, name: str, runtime: str) -> None:
-    """Start a function from a template.
-
-    Makes the directory NAME with a handler, a function.json whose FunctionName is NAME, and a sample event.
-    """
-    from fnroll.layers import write_template
-
-    target = Path(name)
-    written = write_template(runtime, target.name, target)
-    for path in written:
-        app.say(f"wrote {path}")
-    built = "make && " if (target / "Makefile").exists() else ""
-    app.say(f"next: cd {target} && {built}fn run --event event.json")
 
 
 @click.command()
@@ -60,19 +42,31 @@ def validate(app: App, output: str) -> None:
 
 
 @click.command()
+@click.option("--jsonnet", is_flag=True, help="Print it as Jsonnet.")
+@click.option("--function-url", type=click.Path(path_type=Path), metavar="FILE", help="Print this file instead.")
+@click.option("--mask", multiple=True, metavar="WHAT", help="Hide this: a path (.A.B), or a variable's name.")
 @click.pass_obj
-def render(app: App) -> None:
+def render(app: App, jsonnet: bool, function_url: Path | None, mask: tuple[str, ...]) -> None:
     """Print the definition with its templates filled in.
 
     The JSON as it would be sent, without the key Fn's meaning applied and without defaults.
     """
     from fnroll import definition
+    from fnroll.definition import writing
 
-    path = definition.find(app.directory, app.settings.function)
+    path = definition.find(app.directory, function_url or app.settings.function)
     rendered = definition.render(path, os.environ, app.book, app.directory)
     for warning in rendered.warnings:
         app.warn(str(warning))
-    app.show(json.dumps(rendered.value, indent=2, ensure_ascii=False))
+    value = _masked(rendered.value, mask) if mask else rendered.value
+    app.show(writing.as_jsonnet(value) if jsonnet else writing.as_json(value))
+
+
+def _masked(value: Any, mask: tuple[str, ...]) -> Any:
+    from fnroll.deploy.diff import Sides
+    from fnroll.deploy.diff_masks import masked, paths_of
+
+    return masked(Sides(value, value), paths_of(mask)).after
 
 
 @click.command()

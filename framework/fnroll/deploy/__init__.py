@@ -12,6 +12,7 @@
     diff.py       what a deploy would change (diff_code.py: files; diff_masks.py: secrets; described.py: AWS's answer
                   as a request)
     inspect.py    status and versions
+    written.py    what is deployed, as the files that would deploy it
 
 Nothing here knows boto3, the emulator or the local cloud: it speaks through `aws` to whatever answers.
 """
