@@ -70,6 +70,7 @@ def archive(
             exclude_file=exclude_file,
             keep_links=symlink,
             style=ignore_style,
+            layers=False,
         )
         if listing:
             app.show_rows(output, rows(parts), {"size": "Size", "in": "In", "name": "File", "rule": "Rule"})

@@ -47,8 +47,11 @@ def project(
     exclude_file: Path | None = None,
     keep_links: bool = False,
     style: Style | None = None,
+    layers: bool = True,
 ) -> Parts:
     """The function's files: of its directory, of the directory `src`, or of the zip `src`, unpacked below `scratch`.
+
+    `layers` False: nobody asks for the layers as Lambda needs them, so none is built that takes long.
 
     Warns of ignore rules that lambroll would read otherwise. Raises DefinitionError, LayerError, ArchiveError.
     """
@@ -66,7 +69,7 @@ def project(
         keep_links=keep_links,
         src=src,
         style=style,
-        architecture=None if app.settings.local else architecture_of(definition),
+        architecture=architecture_of(definition) if layers and not app.settings.local else None,
         say=lambda text: app.say(f"  {text}", dim=True),
     )
     if not parts.rules.chosen:

@@ -1,3 +1,0 @@
-{
-  FunctionName: error 'no name was chosen',
-}

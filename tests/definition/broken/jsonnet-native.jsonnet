@@ -1,5 +1,0 @@
-local must_env = std.native('must_env');
-{
-  FunctionName: 'f',
-  Role: must_env('NOPE'),
-}

@@ -1,5 +1,0 @@
-local name = 'f';
-{
-  FunctionName: name
-  Role: 'arn:aws:iam::000000000000:role/r',
-}
