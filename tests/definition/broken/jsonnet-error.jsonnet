@@ -1,0 +1,3 @@
+{
+  FunctionName: error 'no name was chosen',
+}
