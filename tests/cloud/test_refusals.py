@@ -100,6 +100,7 @@ def weights(**versions: float) -> dict[str, Any]:
 HELLO = f"{FUNCTIONS}/hello"
 ALIASES = f"{HELLO}/aliases"
 LIVE = f"{ALIASES}/live"
+PROVISIONED = "/2019-09-30/functions/hello/provisioned-concurrency"
 CASES = [
     # what is not there
     missing("get-function", "GET", f"{FUNCTIONS}/no", None, f"Function not found: {ARN}no"),
@@ -148,7 +149,7 @@ CASES = [
         "DELETE",
         f"{HELLO}?Qualifier=1",
         None,
-        "Unable to delete version because the following aliases reference it: [live]",
+        "Unable to delete version because the following aliases reference it: [live, split]",
     ),
     stale("alias-revision", "PUT", LIVE, {"RevisionId": "old"}),
     stale("code-revision", "PUT", f"{HELLO}/code", {"ZipFile": ZIP, "RevisionId": "old"}),
@@ -302,6 +303,54 @@ CASES = [
         "Message",
         None,
     ),
+    # concurrency
+    bad(
+        "reserves-too-much",
+        "PUT",
+        "/2017-10-31/functions/hello/concurrency",
+        {"ReservedConcurrentExecutions": 1000},
+        "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below "
+        "its minimum value of [100].",
+    ),
+    bad(
+        "provisions-latest",
+        "PUT",
+        f"{PROVISIONED}?Qualifier=$LATEST",
+        {"ProvisionedConcurrentExecutions": 1},
+        "Provisioned Concurrency Configs cannot be applied to unpublished function versions.",
+    ),
+    bad(
+        "provisions-weighted-alias",
+        "PUT",
+        f"{PROVISIONED}?Qualifier=split",
+        {"ProvisionedConcurrentExecutions": 1},
+        "Alias with weights can not be used with Provisioned Concurrency",
+    ),
+    bad(
+        "provisioned-of-latest",
+        "GET",
+        f"{PROVISIONED}?Qualifier=$LATEST",
+        None,
+        "The function resource provided must be an alias or a published version.",
+    ),
+    Case(
+        "nothing-provisioned",
+        "GET",
+        f"{PROVISIONED}?Qualifier=live",
+        None,
+        404,
+        "ProvisionedConcurrencyConfigNotFoundException",
+        "No Provisioned Concurrency Config found for this function",
+    ),
+    # permissions
+    conflicting(
+        "statement-exists",
+        "POST",
+        f"{HELLO}/policy?Qualifier=split",
+        {"StatementId": "taken", "Action": "lambda:InvokeFunction", "Principal": "*"},
+        "The statement id (taken) provided already exists. "
+        "Please provide a new statement id, or remove the existing statement.",
+    ),
     # events that are no JSON
     unreadable("token", b"value", f"Unrecognized token 'value': was expecting {VALUES}", 6),
     unreadable("control", b"\x99", f"Unexpected character ((CTRL-CHAR, code 153)): expected a valid value {VALUES}", 2),
@@ -311,7 +360,7 @@ CASES = [
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A cloud with hello: versions 1 and 2, version 3 under another role, alias live on 1; layer tools 1 and 2."""
+    """A cloud with hello: versions 1 and 2, 3 under another role, aliases live on 1 and split on 2 and 1; layer tools."""
     with served(tmp_path_factory.mktemp("state")) as (endpoint, _):
         lambda_ = client(endpoint)
         make(lambda_, Publish=True)
@@ -320,6 +369,10 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Any:
         lambda_.update_function_configuration(FunctionName="hello", Role=OTHER_ROLE)
         lambda_.publish_version(FunctionName="hello")
         lambda_.create_alias(FunctionName="hello", Name="live", FunctionVersion="1")
+        lambda_.create_alias(FunctionName="hello", Name="split", FunctionVersion="2", **weights(v1=0.5))
+        lambda_.add_permission(
+            FunctionName="hello:split", StatementId="taken", Action="lambda:InvokeFunction", Principal="*"
+        )
         for _ in range(2):
             lambda_.publish_layer_version(LayerName="tools", Content={"ZipFile": package()})
         yield endpoint
@@ -335,6 +388,24 @@ def test_a_refusal(prepared: Endpoint, case: Case) -> None:
     assert (answer.status, answer.headers["x-amzn-errortype"]) == (case.status, case.code)
     assert json.loads(answer.body) == fields
     assert len(answer.headers["x-amzn-requestid"]) == 36
+
+
+def test_an_alias_that_is_not_there_is_deleted_all_the_same(prepared: Endpoint) -> None:
+    answer = raw(prepared, "DELETE", f"{ALIASES}/nobody")
+    assert (answer.status, answer.body) == (204, b"")
+
+
+def test_a_zip_that_is_too_large_for_a_request(prepared: Endpoint) -> None:
+    large = base64.b64encode(b"x" * 52_428_801).decode()
+    answer = raw(prepared, "PUT", f"{HELLO}/code", json.dumps({"ZipFile": large}).encode())
+    assert (answer.status, answer.headers["x-amzn-errortype"]) == (413, "RequestEntityTooLargeException")
+    assert json.loads(answer.body)["message"] == "Zipped size must be smaller than 52428800 bytes"
+
+
+def test_a_client_context_that_is_none(prepared: Endpoint) -> None:
+    answer = raw(prepared, "POST", f"{HELLO}/invocations", b"{}", {"X-Amz-Client-Context": "%%%"})
+    assert (answer.status, answer.headers["x-amzn-errortype"]) == (400, "InvalidRequestContentException")
+    assert json.loads(answer.body)["message"] == "Client context must be a valid Base64-encoded JSON"
 
 
 def test_a_wrong_hash_names_both(prepared: Endpoint) -> None:

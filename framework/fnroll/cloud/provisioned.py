@@ -54,6 +54,8 @@ def put_provisioned_concurrency_config(call: Call, given: Given) -> Result:
 
 def get_provisioned_concurrency_config(call: Call, given: Given) -> Result:
     _, function = named(call, given)
+    if given["Qualifier"] == LATEST:
+        raise invalid("The function resource provided must be an alias or a published version.")
     _check_exists(call, function, given["Qualifier"])
     value = find(call.db, function.id, given["Qualifier"])
     if value is None:
@@ -114,6 +116,8 @@ def _check_target(call: Call, function: FunctionRow, qualifier: str) -> None:
     assert alias is not None, "its existence was checked"
     if alias.version == LATEST:
         raise invalid(unpublished)
+    if alias.weights:
+        raise invalid("Alias with weights can not be used with Provisioned Concurrency")
     if any(find(call.db, function.id, version) is not None for version in (alias.version, *alias.weights)):
         raise conflict(
             "Alias can't be used for Provisioned Concurrency configuration on an already Provisioned version"
