@@ -360,7 +360,7 @@ CASES = [
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A cloud with hello: versions 1 and 2, 3 under another role, aliases live on 1 and split on 2 and 1; layer tools."""
+    """A cloud with hello: versions 1 and 2, 3 under another role; aliases live on 1, split on 2 and 1; layer tools."""
     with served(tmp_path_factory.mktemp("state")) as (endpoint, _):
         lambda_ = client(endpoint)
         make(lambda_, Publish=True)
