@@ -5,7 +5,8 @@
 "start": from exec to the first GET next, the median of many; "plain": an empty program of the same interpreter, from
 exec to its end; "bare": a loop of a few lines that loads the language's JSON and does nothing beyond what it must, over
 the same socket. "each": from the event's bytes to the answer's, per invocation, in the median. No sandbox: processes on
-loopback, against an API of this file's own that answers at once. With the machine's interpreters, where it has them.
+loopback, against an API of this file's own that answers at once. With the machine's interpreters, where it has them;
+"perl*" is the layer that brings its own (`fn runtime build perl`), beside the machine's perl.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ from statistics import median
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "framework"))
 
 from fnroll import places
+from fnroll.archive import unpack
 from fnroll.emulator import managed
+from fnroll.layers import find_runtime, self_contained
+from fnroll.layers.elf import of_this_machine
 
 STARTS = 31
 EVENT = b'{"do": "echo", "value": {"name": "world", "numbers": [1, 2, 3]}}'
@@ -97,10 +101,10 @@ class Language:
 
     @property
     def task(self) -> Path:
-        return places.share_dir("runtimes") / self.name / "conformance"
+        return places.share_dir("runtimes") / self.name.removesuffix("*") / "conformance"
 
 
-def languages() -> list[Language]:
+def languages(scratch: Path) -> list[Language]:
     share = places.share_dir("runtimes")
     found = []
     for name, empty, suffix in (
@@ -113,6 +117,10 @@ def languages() -> list[Language]:
         program = shutil.which("luajit" if name == "lua" else name)
         if program:
             found.append(Language(name, [str(share / name / "bootstrap")], [program, *empty], suffix))
+    perl, own = shutil.which("perl"), scratch / "opt"
+    if perl and (architecture := of_this_machine()):
+        unpack(self_contained(find_runtime("perl", scratch), architecture).data, own)
+        found.append(Language("perl*", [str(own / "bootstrap")], [perl, "-e", "1"], ".pl"))
     for name, runtime, empty, suffix in (
         ("python", "python3.13", ["-c", ""], ".py"),
         ("node", "nodejs22.x", ["-e", ""], ".js"),
@@ -203,7 +211,7 @@ def main() -> None:
         f"{'':8}{'start ms':>10}{'plain':>8}{'ratio':>7}{'bare':>8}{'ratio':>7}{'each ms':>10}{'bare':>8}{'ratio':>7}"
     )
     with tempfile.TemporaryDirectory() as scratch:
-        for language in languages():
+        for language in languages(Path(scratch)):
             if len(sys.argv) > 2 and language.name not in sys.argv[2:]:
                 continue
             line(api, language, Path(scratch), events)
@@ -211,9 +219,9 @@ def main() -> None:
 
 def line(api: Api, language: Language, scratch: Path, events: int) -> None:
     bare: list[str] = []
-    if language.name in BARE:
+    if language.name.removesuffix("*") in BARE:
         source = scratch / f"bare{language.suffix}"
-        source.write_text(BARE[language.name].replace('"NEXT"', f'"{NEXT}"'))
+        source.write_text(BARE[language.name.removesuffix("*")].replace('"NEXT"', f'"{NEXT}"'))
         options = list(language.plain[1:-2])  # between the program and what makes it do nothing
         bare = [language.plain[0], *options, str(source)]
     starts, plains, bares = [], [], []
