@@ -42,7 +42,7 @@ def local() -> None:
     metavar="N",
     type=click.FloatRange(1, 10_000),
     default=1.0,
-    help="Retry asynchronous events N times as fast as AWS does, and let them age so.",
+    help="Let time pass N times as fast for retries, the age of events, and schedules.",
 )
 @click.option(
     "--require-signatures",
