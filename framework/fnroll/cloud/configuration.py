@@ -14,6 +14,7 @@ from typing import Any
 from fnroll.cloud.faults import Fault, invalid, not_built
 from fnroll.cloud.names import function_arn, parse_layer_version
 from fnroll.cloud.records import Call, Given, Result, VersionRow
+from fnroll.definition.service import shape
 
 SUPPORTED_RUNTIMES = (
     *(f"nodejs{v}.x" for v in (26, 24, 22, 20, 18, 16)),
@@ -64,6 +65,12 @@ NOT_BUILT = (
 
 _PLAIN = ("Runtime", "Handler", "Role", "Description", "Timeout", "MemorySize", "EphemeralStorage", "TracingConfig")
 _EMPTIES = ("KMSKeyArn", "FileSystemConfigs")
+_KNOWN = frozenset(
+    {*NOT_BUILT, *_PLAIN, *_EMPTIES, "DeadLetterConfig", "Environment", "Layers", "VpcConfig", "SnapStart"}
+    | {"LoggingConfig", "ImageConfig", "FunctionName", "RevisionId", "PackageType", "Architectures"}
+)
+"""What is read here or where the function is made; any other member is of a botocore newer than this module."""
+
 
 _LIMITS = (("Timeout", 900), ("MemorySize", 10240))
 
@@ -118,6 +125,8 @@ def changed(call: Call, config: Mapping[str, Any], given: Given) -> Result:
     for key in _EMPTIES:
         if key in given:
             _put(result, key, given[key])
+    for key in (given.keys() & shape("FunctionConfiguration")["members"].keys()) - _KNOWN:
+        _put(result, key, given[key])
     if "DeadLetterConfig" in given:
         _put(
             result,
