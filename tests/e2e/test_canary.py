@@ -22,6 +22,8 @@ def test_from_a_deploy_beside_what_serves_to_its_end(fn: Fn, hello: Path, cloud:
     shown = json.loads(fn("canary", "status", "--local", "--output", "json", cwd=hello).stdout)
     assert (shown["baseline"], shown["canary"], shown["step"], shown["phase"]) == ("1", "2", 1, "go")
     assert shown["traffic"] == {"1": 0.5, "2": 0.5}
+    page = fn("canary", "report", "--local", "--file", "-", cwd=hello).stdout
+    assert page.startswith("<!doctype html>") and "1 -&gt; 2" in page
     other = fn("canary", "tick", "--local", "--alpha", "0.2", cwd=hello, status=3)
     assert "foreign-plan" in other.stdout
     fn("canary", "pause", "--local", cwd=hello)

@@ -18,10 +18,9 @@ from fnroll.errors import FnError
     "--file",
     "path",
     metavar="FILE",
-    default="canary.html",
-    show_default=True,
+    default="-",
     type=click.Path(path_type=Path, allow_dash=True, dir_okay=False),
-    help="Where to write it; - is stdout.",
+    help="Where to write it.  [default: stdout]",
 )
 @click.pass_obj
 @answered
@@ -29,7 +28,8 @@ def report(app: App, path: Path, **said: Any) -> None:
     """Write the canary's charts and verdict as one HTML file.
 
     Errors of both versions, the evidence as it grew, and p95, by the minute. The file needs nothing but itself. Takes
-    one GetAlias and one GetMetricData; the alias stays.
+    one GetAlias and one GetMetricData; the alias stays. A FILE in the project's directory is packed with the function
+    unless .lambdaignore names it.
     """
     from fnroll.release.drive import look
     from fnroll.release.page import page
