@@ -8,6 +8,8 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pytest
+
 from e2e_support import Fn
 
 
@@ -110,3 +112,19 @@ def test_layers_are_published_by_content_and_listed(fn: Fn, hello: Path, cloud: 
     assert (row["name"], row["version"], row["arn"]) == ("tools", 1, first["arn"])
     refused = fn("layer", "publish", "./tools", "--arch", "arm64", cwd=hello, status=2)
     assert "--arch is for runtimes" in refused.stderr
+
+
+def test_init_from_another_tools_project(fn: Fn, tmp_path: Path) -> None:
+    pytest.importorskip("yaml")
+    (tmp_path / "template.yaml").write_text(
+        "Resources:\n  Shop:\n    Type: AWS::Serverless::Function\n"
+        "    Properties: {CodeUri: src, Handler: a.b, Runtime: python3.13, Curious: 1}\n"
+    )
+    done = fn("init", "--from", "sam")
+    assert "Shop: Curious has no counterpart" in done.stderr
+    assert json.loads((tmp_path / "src" / "function.json").read_text())["FunctionName"] == "Shop"
+    assert "there already; nothing was written" in fn("init", "--from", "sam", status=2).stderr
+    (tmp_path / "function.json").write_text("{}")
+    (tmp_path / ".lambdaignore").write_text("secret*\n")
+    fn("init", "--from", "lambroll")
+    assert (tmp_path / ".lambdaignore").read_text() == "# ignore-style: lambroll\nsecret*\n"

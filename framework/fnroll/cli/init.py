@@ -29,6 +29,12 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 @click.argument("name", metavar="[NAME]", required=False)
 @click.option("--runtime", default="perl", show_default=True, help="Which template to start from.")
 @click.option("--function-name", metavar="FUNCTION", help="Write the files of this function, here or to NAME.")
+@click.option(
+    "--from",
+    "origin",
+    type=click.Choice(["lambroll", "sam", "serverless"]),
+    help="Write our files for the functions of such a project in the directory NAME, by default this one.",
+)
 @click.option("--qualifier", metavar="WHICH", help="Of this version or alias of it.")
 @click.option("--download", is_flag=True, help=f"Save its code as {ZIP}.")
 @click.option("--unzip", is_flag=True, help="Unpack its code.")
@@ -40,8 +46,18 @@ def init(ctx: click.Context, /, name: str | None, runtime: str, **said: Any) -> 
     """Start from a template, or from a function that exists.
 
     From a template: makes the directory NAME with a handler, a function.json whose FunctionName is NAME, and a sample
-    event. With --function-name: writes what is deployed as a function.json, members at their default left out.
+    event. With --function-name: writes what is deployed as a function.json, members at their default left out. With
+    --from: converts a project, each function into its directory, and lists what has no counterpart.
     """
+    origin = said.pop("origin")
+    if origin is not None:
+        for option in ("function_name", *(each for each in _OF_A_FUNCTION if each != "force_overwrite")):
+            if said[option]:
+                raise UsageError(f"--from and --{option.replace('_', '-')} exclude each other")
+        from fnroll.cli.converting import convert
+
+        convert(ctx.obj, origin, Path(name or "."), said["force_overwrite"])
+        return
     if said["function_name"] is not None:
         if ctx.get_parameter_source("runtime") is not ParameterSource.DEFAULT:
             raise UsageError("--runtime and --function-name exclude each other")
