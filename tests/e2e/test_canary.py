@@ -44,3 +44,13 @@ def test_what_would_be_needed_is_told_before(fn: Fn, hello: Path, cloud: str) ->
     assert "the newest version is 1, which the alias serves already" in nothing.stderr
     wrong = fn("canary", "start", "--local", "--step", "nonsense", cwd=hello, status=2)
     assert "WEIGHT[:MINUTES[:REQUESTS]]" in wrong.stderr
+
+
+def test_a_rehearsal_finds_what_is_injected(fn: Fn, tmp_path: Path) -> None:
+    words = ("canary", "rehearse", "--rps", "4", "--step", "50%:1:20", "--output", "json")
+    bad = json.loads(fn(*words, "--error-rate", "0.5", status=1).stdout)
+    assert (bad["verdict"], bad["exit_code"]) == ("rollback", 1)
+    assert bad["canary"]["failed"] > 10 and bad["minutes"] <= 5
+    assert bad["failed_more"] <= bad["canary"]["failed"]
+    good = json.loads(fn(*words, "--error-rate", "0", "--baseline-error-rate", "0").stdout)
+    assert good["verdict"] == "promote"

@@ -9,6 +9,7 @@ import platform
 import shlex
 import subprocess
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -48,7 +49,12 @@ def plan_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def target_of(app: App, said: Mapping[str, Any]) -> Target:
-    """Raises DefinitionError, UsageError."""
+    """The function of this directory, by the plan. Raises DefinitionError, UsageError."""
+    return replace(plan_target(app, said), function=app.definition(full=False).name)
+
+
+def plan_target(app: App, said: Mapping[str, Any]) -> Target:
+    """As `target_of`, of no function yet."""
     from fnroll.release.drive import Target
     from fnroll.release.plan_file import load_plan, with_flags
     from fnroll.release.record import owner_name
@@ -64,7 +70,7 @@ def target_of(app: App, said: Mapping[str, Any]) -> Target:
         hold_limit=hours * 3600 if hours is not None else None,
     )
     owner = owner_name(os.environ.get("USER") or _user(), platform.node())
-    return Target(app.definition(full=False).name, said["alias"], plan, owner, app.settings.local)
+    return Target("", said["alias"], plan, owner, app.settings.local)
 
 
 def _user() -> str:

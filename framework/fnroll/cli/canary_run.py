@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from fnroll.release.drive import Outcome, Target
     from fnroll.release.tick import Write
 
-_CODES = {
+CODES = {
     "promote": PROMOTED,
     "rollback": ROLLED_BACK,
     "tidy": ROLLED_BACK,
@@ -190,7 +190,7 @@ def tick(app: App, output: Any, **said: Any) -> int:
 def _code(done: Outcome) -> int:
     if done.lost:
         return LOST
-    return _CODES.get(done.action.kind, 0)
+    return CODES.get(done.action.kind, 0)
 
 
 @click.command()
@@ -213,7 +213,7 @@ def _run(app: App, target: Target, every: float, output: Any) -> int:
     from fnroll.release.drive import drive
 
     session, ask = app.session(), gate(app)
-    screen = _Screen(app, output)
+    screen = Screen(app, output)
     ours: tuple[str, str] | None = None
     try:
         while True:
@@ -222,7 +222,7 @@ def _run(app: App, target: Target, every: float, output: Any) -> int:
             if record is not None:
                 ours = record.baseline, record.canary
             screen.show(report.lines(done.look, done.action, target), report.line(done.action, done.look), done)
-            if not done.lost and done.action.kind in _CODES:
+            if not done.lost and done.action.kind in CODES:
                 break
             if done.action.kind == "ended":
                 break
@@ -233,7 +233,7 @@ def _run(app: App, target: Target, every: float, output: Any) -> int:
         raise
     finally:
         screen.close()
-    code = _ended(done.alias, ours) if done.action.kind == "ended" else _CODES[done.action.kind]
+    code = _ended(done.alias, ours) if done.action.kind == "ended" else CODES[done.action.kind]
     if output == "json":
         app.show_json({**report.as_json(done.look, done.action, target), "exit_code": code})
     app.say(
@@ -254,7 +254,7 @@ def _conclusion(target: Target, done: Outcome, code: int) -> str:
     return f"{words}: {target.alias} of {target.function} routes to {shares(done.alias.traffic)} ({done.action.reason})"
 
 
-class _Screen:
+class Screen:
     """One view on a terminal; elsewhere a line whenever the action or its kind of reason changes."""
 
     def __init__(self, app: App, output: Any) -> None:
@@ -275,7 +275,8 @@ class _Screen:
             self._live.update(Text("\n".join(lines)), refresh=True)
             return
         record = done.look.record
-        key = f"{done.action.kind} {record.step if record else ''}"
+        kind = "wait" if done.action.kind == "renew" else done.action.kind  # of its lease, which is nobody's news
+        key = f"{kind} {record.step if record else ''}"
         if key != self._last:
             self._last = key
             self._app.say(line)
