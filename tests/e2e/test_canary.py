@@ -44,6 +44,8 @@ def test_what_would_be_needed_is_told_before(fn: Fn, hello: Path, cloud: str) ->
     assert "the newest version is 1, which the alias serves already" in nothing.stderr
     wrong = fn("canary", "start", "--local", "--step", "nonsense", cwd=hello, status=2)
     assert "WEIGHT[:MINUTES[:REQUESTS]]" in wrong.stderr
+    role = "arn:aws:iam::000000000000:role/x"
+    assert "which only AWS has" in fn("canary", "start", "--local", "--dead-man-role", role, cwd=hello, status=2).stderr
 
 
 def test_a_rehearsal_finds_what_is_injected(fn: Fn, tmp_path: Path) -> None:

@@ -11,9 +11,10 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from botocore.stub import Stubber
 
 from cloud_support import Failure, client, make, package, served
-from fnroll.aws import AwsOptions, Session
+from fnroll.aws import AwsOptions, Session, scheduler
 from fnroll.aws.aliases import get_alias, look_at_alias
 from fnroll.errors import FnError, FunctionFailed
 from fnroll.release import moves, report
@@ -291,3 +292,48 @@ def test_the_report_is_one_page_with_the_evidence(stage: Stage) -> None:
 def test_the_report_of_no_canary_says_so(stage: Stage) -> None:
     seen = look(stage.session, stage.target())
     assert "has no canary" in page(seen, tick(seen.alias, PLAN, None, seen.now, "x@y"), stage.target())
+
+
+def test_the_dead_mans_switch_is_armed_put_off_and_taken_away(stage: Stage) -> None:
+    """moto keeps the schedule; what it would do is AWS's."""
+    schedules = stage.session.service("scheduler")
+    role = "arn:aws:iam::000000000000:role/switch"
+
+    def arm(alias: Any, now: float) -> None:
+        scheduler.arm(schedules, "shop", "current", alias.arn, role, now + 960)
+
+    start(stage.session, stage.target(), None, timer=True, arm=arm)
+    (row,) = schedules.list_schedules()["Schedules"]
+    assert row["Name"] == "fn-canary-shop-current"
+    first = schedules.get_schedule(Name=row["Name"])
+    assert first["Target"]["Arn"] == "arn:aws:scheduler:::aws-sdk:lambda:updateAlias"
+    assert first["Target"]["RoleArn"] == role
+    assert json.loads(first["Target"]["Input"]) == {
+        "FunctionName": "shop",
+        "Name": "current",
+        "RoutingConfig": {"AdditionalVersionWeights": {}},
+    }
+    while stage.tick().action.kind != "advance":
+        stage.traffic()
+    second = schedules.get_schedule(Name=row["Name"])
+    assert second["ScheduleExpression"] > first["ScheduleExpression"]
+    assert second["Target"] == first["Target"]
+    assert driven(stage)[-1] == "promote"
+    assert schedules.list_schedules()["Schedules"] == []
+
+
+def test_a_switch_that_cannot_be_reached_stops_no_write(stage: Stage) -> None:
+    schedules = stage.session.service("scheduler")
+    start(stage.session, stage.target(), None, timer=True)
+    alias, _ = look_at_alias(stage.session.control, "shop", "current")
+    with Stubber(schedules) as stubber:
+        stubber.add_client_error("delete_schedule", "AccessDeniedException", "no", 403)
+        write(stage.session, "shop", alias, moves.abort(alias))
+    assert stage.alias() == ("1", {}, TEXT)
+
+
+@pytest.mark.parametrize("length", [10, 60])
+def test_a_schedules_name_fits(length: int) -> None:
+    name = scheduler.schedule_name("f" * length, "a" * 100)
+    assert len(name) == 64
+    assert name != scheduler.schedule_name("f" * length, "a" * 99 + "b")

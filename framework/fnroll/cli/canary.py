@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from fnroll.cli import canary_rehearsal, canary_report, canary_run
+from fnroll.cli import canary_moves, canary_rehearsal, canary_report, canary_run
 from fnroll.cli.app import App, output_option
 
 
@@ -20,7 +20,7 @@ def canary() -> None:
     """
 
 
-for _command in (*canary_run.COMMANDS, canary_report.report, canary_rehearsal.rehearse):
+for _command in (*canary_run.COMMANDS, *canary_moves.COMMANDS, canary_report.report, canary_rehearsal.rehearse):
     canary.add_command(_command)
 
 

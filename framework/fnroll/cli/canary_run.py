@@ -1,4 +1,4 @@
-"""`fn canary plan|start|status|tick|run|pause|resume|promote|abort|undo`: a release by evidence, step by step.
+"""`fn canary plan|start|status|tick|run`: a release by evidence, step by step.
 
 The commands that drive are all one look and at most one write; `run` repeats it. What they say is in release/report.py.
 """
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fnroll.cli.app import App, alias_option, output_option
+from fnroll.cli.app import App, output_option
 from fnroll.cli.canary_options import (
     HELD,
     LOST,
@@ -30,7 +30,6 @@ from fnroll.errors import UsageError
 if TYPE_CHECKING:
     from fnroll.aws import AliasState
     from fnroll.release.drive import Outcome, Target
-    from fnroll.release.tick import Write
 
 CODES = {
     "promote": PROMOTED,
@@ -96,18 +95,32 @@ def plan(app: App, output: Any, **said: Any) -> None:
 @click.argument("version", required=False)
 @plan_options
 @click.option("--supersede", is_flag=True, help="End the canary that is on, and start this one on the same baseline.")
+@click.option(
+    "--dead-man-role",
+    metavar="ARN",
+    help="Let EventBridge Scheduler take the canary's weight away when nobody drives it any more; it assumes this "
+    "role, which may lambda:UpdateAlias.",
+)
 @click.option("--run", "drive_on", is_flag=True, help="Go on as fn canary run does.")
 @output_option("table", "json")
 @click.pass_obj
 @answered
-def start(app: App, version: str | None, supersede: bool, drive_on: bool, output: Any, **said: Any) -> int | None:
+def start(
+    app: App,
+    version: str | None,
+    supersede: bool,
+    dead_man_role: str | None,
+    drive_on: bool,
+    output: Any,
+    **said: Any,
+) -> int | None:
     """Give a new version its first share of the traffic.
 
     VERSION is a published version, by default the newest. The alias keeps its version as the baseline; the canary
     gets the weight of the first step. Nothing moves before all of this holds: both versions are Active and Lambda
     splits traffic between them, the metrics can be read, and the smoke events of the plan are answered.
     """
-    target, run_id = begin(app, said, version, supersede)
+    target, run_id = begin(app, said, version, supersede, dead_man_role)
     if drive_on:
         return _run(app, target, _EVERY, output)
     if output == "json":
@@ -116,17 +129,35 @@ def start(app: App, version: str | None, supersede: bool, drive_on: bool, output
     return None
 
 
-def begin(app: App, said: Mapping[str, Any], version: str | None, supersede: bool) -> tuple[Target, dict[str, Any]]:
+def begin(
+    app: App, said: Mapping[str, Any], version: str | None, supersede: bool, dead_man_role: str | None = None
+) -> tuple[Target, dict[str, Any]]:
     """Start a canary and say so; what it aims at, and which run it is."""
+    from fnroll.aws import scheduler
     from fnroll.release.start import start as start_run
+    from fnroll.release.tick import MARGIN
 
     target = target_of(app, said)
+    if dead_man_role is not None and (app.settings.local or app.settings.endpoint):
+        raise UsageError(
+            "--dead-man-role takes EventBridge Scheduler's universal targets, which only AWS has",
+            hint="leave it out here; the driver can be stopped and gone on with at any time",
+        )
+    session = app.session()
+
+    def arm(alias: AliasState, now: float) -> None:
+        if dead_man_role is not None:
+            late = now + target.plan.steps[0].bake + MARGIN
+            scheduler.arm(session.service("scheduler"), target.function, target.alias, alias.arn, dead_man_role, late)
+
     done = start_run(
-        app.session(),
+        session,
         target,
         version,
         smoke=events(app, target.plan.smoke),
         supersede=supersede,
+        timer=dead_man_role is not None,
+        arm=arm,
         pause=lambda: time.sleep(_SUPERSEDED),
         progress=lambda text: app.say(f"- {text}"),
     )
@@ -287,113 +318,4 @@ class Screen:
             self._live = None
 
 
-def _write(app: App, alias_name: str, make: Any, words: str) -> None:
-    """One move of an operator's."""
-    from fnroll.aws.aliases import look_at_alias
-    from fnroll.release.drive import write
-
-    session, function = app.session(), app.definition(full=False).name
-    alias, now = look_at_alias(session.control, function, alias_name)
-    wanted: Write = make(alias, now)
-    after = write(session, function, alias, wanted)
-    app.say(f"{words}: {alias_name} of {function} routes to {shares(after.traffic)}", fg="green")
-
-
-@click.command()
-@alias_option
-@click.pass_obj
-@answered
-def pause(app: App, alias: str) -> None:
-    """Let no step begin until it is resumed.
-
-    Evidence against the canary still takes it back, if somebody drives.
-    """
-    from fnroll.release import moves
-
-    _write(app, alias, lambda found, _: moves.pause(found), "paused")
-
-
-@click.command()
-@plan_options
-@click.option("--adopt", is_flag=True, help="Go on from weights that somebody set by hand.")
-@click.option("--force-plan", is_flag=True, help="Go on with this plan, whatever the start's was.")
-@click.pass_obj
-@answered
-def resume(app: App, adopt: bool, force_plan: bool, **said: Any) -> None:
-    """Go on after a pause, a hold, or a change by hand.
-
-    After a hold evidence is counted from now on.
-    """
-    from fnroll.release import moves
-
-    target = target_of(app, said)
-    _write(
-        app,
-        target.alias,
-        lambda found, now: moves.resume(found, target.plan, now, target.owner, adopt=adopt, force=force_plan),
-        "going on",
-    )
-
-
-@click.command()
-@plan_options
-@click.option("--next", "one_step", is_flag=True, help="Only to the next step.")
-@click.pass_obj
-@answered
-def promote(app: App, one_step: bool, **said: Any) -> None:
-    """Give the canary all traffic, whatever the evidence is."""
-    from fnroll.release import moves
-
-    target = target_of(app, said)
-    if one_step:
-        _write(
-            app,
-            target.alias,
-            lambda found, now: moves.promote_step(found, target.plan, now, target.owner),
-            "one step on",
-        )
-    else:
-        _write(app, target.alias, lambda found, _: moves.promote(found), "promoted")
-
-
-@click.command()
-@alias_option
-@click.pass_obj
-@answered
-def abort(app: App, alias: str) -> None:
-    """Send all traffic to the baseline, now.
-
-    Whatever the alias routes to; its Description is the user's own again.
-    """
-    from fnroll.release import moves
-
-    _write(app, alias, lambda found, _: moves.abort(found), "rolled back")
-
-
-@click.command()
-@alias_option
-@click.option("--to", "version", metavar="VERSION", help="The version to go back to.  [default: served before]")
-@click.pass_obj
-@answered
-def undo(app: App, alias: str, version: str | None) -> None:
-    """Go back after a promotion: all traffic to the version that was served before.
-
-    What that is was recorded when the promoted version was published; --to says it where it was not.
-    """
-    from fnroll.aws.aliases import get_alias
-    from fnroll.aws.versions import list_versions
-    from fnroll.deploy import rollback
-    from fnroll.release.record import read_record
-    from fnroll.release.shift import Shift, set_alias
-
-    session, function = app.session(), app.definition(full=False).name
-    found = get_alias(session.control, function, alias)
-    if read_record(found.description)[1] is not None:
-        raise UsageError(f"a canary is on alias {alias}", hint="fn canary abort ends it")
-    if version is None:
-        version = rollback.target(found, list_versions(session.control, function)).version
-    _, now = set_alias(session, function, Shift(alias, version, {}))
-    app.say(f"undone: {alias} of {function} routes to {shares(now.traffic)}", fg="green")
-
-
-COMMANDS = (plan, start, status, tick, run, pause, resume, promote, abort, undo)
+COMMANDS = (plan, start, status, tick, run)

@@ -7,20 +7,22 @@ answer, so drivers with wrong clocks agree.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from fnroll.aws import AliasState, Session
+from fnroll.aws import AliasState, Session, scheduler
 from fnroll.aws.aliases import look_at_alias, route_alias
 from fnroll.aws.metrics import read_metrics
-from fnroll.errors import AwsError, NoCredentials, PreconditionFailed
+from fnroll.errors import AwsError, FnError, NoCredentials, PreconditionFailed
 from fnroll.release.evidence import USUAL_LAG, Evidence, assess, queries, window
 from fnroll.release.plan import Plan
 from fnroll.release.record import Record, read_record
 from fnroll.release.tick import Action, Write, tick
 
 _TRIES: Final = 5
+_log = logging.getLogger(__name__)
 
 Gate = Callable[[str, Mapping[str, str]], str | None]
 """Runs a step's command with these variables; None if it lets the step be left, else why not."""
@@ -86,8 +88,22 @@ def look(session: Session, target: Target) -> Look:
 
 
 def write(session: Session, function: str, alias: AliasState, wanted: Write) -> AliasState:
-    """One UpdateAlias of exactly the alias that was looked at. Raises PreconditionFailed."""
-    return route_alias(session.control, function, alias, wanted.version, wanted.weights, wanted.description)
+    """One UpdateAlias of exactly the alias that was looked at. Raises PreconditionFailed.
+
+    A dead-man switch follows: put off to the new lease, or taken away with the run. One that cannot be reached stays as
+    it was, which is the safe side, and is only told.
+    """
+    after = route_alias(session.control, function, alias, wanted.version, wanted.weights, wanted.description)
+    before, record = read_record(alias.description)[1], read_record(wanted.description)[1]
+    if before is not None and before.timer:
+        try:
+            if record is None:
+                scheduler.disarm(session.service("scheduler"), function, alias.name)
+            else:
+                scheduler.put_off(session.service("scheduler"), function, alias.name, record.lease)
+        except FnError as error:
+            _log.warning("the dead-man switch of %s:%s was not moved: %s", function, alias.name, error)
+    return after
 
 
 def drive(session: Session, target: Target, gate: Gate | None = None) -> Outcome:
