@@ -12,6 +12,8 @@ def test_traffic_by_hand(fn: Fn, hello: Path, cloud: str) -> None:
     fn("deploy", "--local", cwd=hello)
     (hello / "handler.pl").write_text("sub handle { 2 }\n1;\n")
     fn("deploy", "--local", cwd=hello)
+    served = json.loads(fn("alias", "history", "current", "--local", "--output", "json", cwd=hello).stdout)
+    assert [row["version"] for row in served] == ["2", "1"]
     said = fn("alias", "set", "current", "1", "--weight", "2=0.1", "--local", cwd=hello).stderr
     assert "current of hello routes to versions 1 (90%), 2 (10%) (was version 2)" in said
     assert "splits its traffic" in fn("deploy", "--local", "--alias", "current", cwd=hello, status=1).stderr

@@ -67,6 +67,20 @@ def _share(text: str) -> tuple[str, float]:
 
 @alias.command()
 @click.argument("name")
+@output_option("table", "json")
+@click.pass_obj
+def history(app: App, name: str, output: Any) -> None:
+    """Show what an alias served, newest first.
+
+    As each deploy recorded it in the version that it published; the same as fn rollback --list.
+    """
+    from fnroll.cli.rollback import show_history
+
+    show_history(app, app.session(), app.definition(full=False).name, name, output)
+
+
+@alias.command()
+@click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def delete(app: App, name: str, yes: bool) -> None:

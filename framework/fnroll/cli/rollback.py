@@ -40,7 +40,7 @@ def rollback(app: App, /, alias: str, steps: int | None, to: str | None, listing
         raise UsageError("--steps and --version exclude each other")
     session, name = app.session(), app.definition(full=False).name
     if listing:
-        _list(app, session, name, alias, said["output"])
+        show_history(app, session, name, alias, said["output"])
         return
     goal = engine.find_target(session, name, alias, to, steps or 1, stay=said["restore_latest"])
     if said["delete_version"]:
@@ -72,7 +72,7 @@ def rollback(app: App, /, alias: str, steps: int | None, to: str | None, listing
         app.show_json(done | {"latest_differs_in": latest, "latest_restored": restored, "deleted": deleted})
 
 
-def _list(app: App, session: Session, name: str, alias: str, output: Any) -> None:
+def show_history(app: App, session: Session, name: str, alias: str, output: Any) -> None:
     from fnroll import deploy as engine
 
     rows = [asdict(row) for row in engine.find_history(session, name, alias)]
