@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
+import shutil
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,6 +17,7 @@ import pytest
 from botocore.stub import Stubber
 
 from cloud_support import Failure, client, make, package, served
+from fnroll import cloud, places
 from fnroll.aws import AwsOptions, Session, scheduler
 from fnroll.aws.aliases import get_alias, look_at_alias
 from fnroll.errors import FnError, FunctionFailed
@@ -337,3 +341,50 @@ def test_a_schedules_name_fits(length: int) -> None:
     name = scheduler.schedule_name("f" * length, "a" * 100)
     assert len(name) == 64
     assert name != scheduler.schedule_name("f" * length, "a" * 99 + "b")
+
+
+FINE = "handle() { printf '{}'; }\n"
+BROKEN = "handle() { [[ $1 != *[05]} ]] && printf '{}'; }\n"
+"""Every fifth event is an error."""
+
+
+def shell(handler: str) -> bytes:
+    """A function that really runs: bash's loop as its bootstrap."""
+    loop = (places.share_dir("runtimes") / "bash" / "bootstrap").read_text()
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:
+        for name, text in (("bootstrap", loop), ("handler.sh", handler)):
+            member = zipfile.ZipInfo(name)
+            member.create_system, member.external_attr = 3, 0o100755 << 16
+            file.writestr(member, text)
+    return buffer.getvalue()
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+@pytest.mark.parametrize(
+    ("second", "kind", "serves"), [(FINE + "# 2\n", "promote", "2"), (BROKEN, "rollback", "1")], ids=["fine", "broken"]
+)
+def test_functions_that_really_run(tmp_path: Path, second: str, kind: str, serves: str) -> None:
+    clock = Clock()
+    with cloud.embedded(tmp_path, tier="process", clock=clock) as endpoint:
+        lambda_ = client(endpoint)
+        given = {"Runtime": "provided.al2023", "Handler": "handler.handle", "Timeout": 20}
+        make(lambda_, "shop", Code={"ZipFile": shell(FINE)}, **given)
+        lambda_.publish_version(FunctionName="shop")
+        lambda_.create_alias(FunctionName="shop", Name="current", FunctionVersion="1", Description=TEXT)
+        lambda_.update_function_code(FunctionName="shop", ZipFile=shell(second))
+        lambda_.publish_version(FunctionName="shop")
+        session = Session(AwsOptions(endpoint=endpoint.url, local=True))
+        target = Target("shop", "current", PLAN, "me@here", local=True)
+        start(session, target, None)
+        action = None
+        for _ in range(8):
+            for number in range(140):
+                lambda_.invoke(FunctionName="shop", Qualifier="current", Payload=b'{"n": %d}' % number)
+            clock.now += 60
+            action = drive(session, target).action
+            if action.write is not None and action.kind != "advance":
+                break
+        assert action is not None and action.kind == kind, action
+        found = get_alias(session.control, "shop", "current")
+        assert (found.version, dict(found.weights), found.description) == (serves, {}, TEXT)
