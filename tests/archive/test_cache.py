@@ -19,19 +19,16 @@ FILES = {f"lib/{number}.pm": (f"package P{number};\n" * 400).encode() for number
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    root = plant(tmp_path / "tree", FILES)
-    settle(root)
-    return root
+    return plant(tmp_path / "tree", FILES)
 
 
-def settle(root: Path) -> None:
-    """As if nothing had been touched for an hour: what changed just now is never believed by its times."""
-    for path in root.rglob("*"):
-        os.utime(path, (time.time() - 3600,) * 2)
+LATER = 10_000_000_000
+"""Nanoseconds from now: by then what was changed just now is believed by its times."""
 
 
 def cached(root: Path, where: Path, **options: int) -> Package:
-    return pack(scan(root, load_rules(root)), cache=Cache(where, root, smallest=0, **options))
+    entries = scan(root, load_rules(root), now=time.time_ns() + LATER)
+    return pack(entries, cache=Cache(where, root, smallest=0, **options))
 
 
 def plain(root: Path) -> bytes:
@@ -47,6 +44,28 @@ def test_cold_warm_and_without(tree: Path, tmp_path: Path) -> None:
     warm = cached(tree, tmp_path / "cache")
     assert bytes(cold.data) == bytes(warm.data) == plain(tree)
     assert cold == warm == pack(scan(tree, load_rules(tree)))
+
+
+@pytest.mark.parametrize("keep_links", [False, True])
+def test_what_did_not_change_is_not_read(tree: Path, tmp_path: Path, keep_links: bool) -> None:
+    (tree / "link").symlink_to("blob")
+    rules = load_rules(tree)
+    entries = scan(tree, rules, keep_links=keep_links, now=time.time_ns() + LATER)
+    first = pack(entries, cache=Cache(tmp_path / "cache", tree, smallest=0))
+    memory = Cache(tmp_path / "cache", tree, smallest=0).recall(entries)
+    assert memory.whole is not None and bytes(memory.whole.zip) == bytes(first.data)
+    (tree / "lib/3.pm").write_text("changed")
+    entries = scan(tree, rules, keep_links=keep_links, now=time.time_ns() + LATER)
+    memory = Cache(tmp_path / "cache", tree, smallest=0).recall(entries)
+    assert memory.whole is None
+    assert [entry.name for entry, known in zip(entries, memory.digests, strict=True) if known is None] == ["lib/3.pm"]
+
+
+def test_what_changed_just_now_is_read_again(tree: Path, tmp_path: Path) -> None:
+    """A second change within a tick of the file system's clock leaves the same times."""
+    entries = scan(tree, load_rules(tree))
+    pack(entries, cache=Cache(tmp_path / "cache", tree, smallest=0))
+    assert Cache(tmp_path / "cache", tree, smallest=0).recall(entries).whole is None
 
 
 def test_small_trees_take_no_cache(tree: Path, tmp_path: Path) -> None:
@@ -111,7 +130,6 @@ def test_a_cache_that_cannot_be_written_is_none(tree: Path, tmp_path: Path) -> N
 def test_it_stays_within_its_bound(tmp_path: Path) -> None:
     for number in range(6):
         root = plant(tmp_path / f"t{number}", {"blob": os.urandom(100_000)})
-        settle(root)
         package = cached(root, tmp_path / "cache", bound=250_000)
         assert bytes(package.data) == plain(root)
     kept = list((tmp_path / "cache" / "packages").iterdir())
@@ -144,7 +162,7 @@ def counted(event, arguments):
         calls += 1
         if calls == at:
             os.kill(os.getpid(), signal.SIGKILL)
-entries = scan(root, load_rules(root))
+entries = scan(root, load_rules(root), now=__import__("time").time_ns() + 10**10)
 sys.addaudithook(counted)
 pack(entries, cache=Cache(where, root, smallest=0))
 print("whole")
@@ -161,7 +179,6 @@ def test_killed_at_any_step_nothing_wrong_is_left(tree: Path, tmp_path: Path) ->
         if done.stdout == "whole\n":
             break
         (tree / "lib/0.pm").write_text(f"package Changed{at};\n")
-        settle(tree)
         expected = plain(tree)
     else:
         raise AssertionError("it never ended by itself")

@@ -63,19 +63,19 @@ class Survey:
     dropped: tuple[Dropped, ...]
 
 
-def scan(root: Path, rules: IgnoreRules, *, keep_links: bool = False) -> tuple[Entry, ...]:
+def scan(root: Path, rules: IgnoreRules, *, keep_links: bool = False, now: int | None = None) -> tuple[Entry, ...]:
     """Every file under `root` that `rules` let in, sorted by name. Empty directories vanish, as they do on Lambda.
 
     Raises ArchiveError: `root` is no directory; something cannot be read or cannot be packed (see above).
     """
-    return survey(root, rules, keep_links=keep_links).entries
+    return survey(root, rules, keep_links=keep_links, now=now).entries
 
 
-def survey(root: Path, rules: IgnoreRules, *, keep_links: bool = False) -> Survey:
-    """As `scan`, with what was kept out."""
+def survey(root: Path, rules: IgnoreRules, *, keep_links: bool = False, now: int | None = None) -> Survey:
+    """As `scan`, with what was kept out. `now`: nanoseconds since the epoch, by which a file's times are judged."""
     if not root.is_dir():
         raise ArchiveError("is not a directory" if root.exists() else "no such directory", where=str(root))
-    walk = _Walk(Path(os.path.realpath(root)), rules, keep_links, time.time_ns() - _SETTLED)
+    walk = _Walk(Path(os.path.realpath(root)), rules, keep_links, (time.time_ns() if now is None else now) - _SETTLED)
     walk.directory(str(root), "", (str(walk.real_root),))
     walk.entries.sort(key=lambda entry: entry.name)
     walk.dropped.sort(key=lambda dropped: dropped.name)
@@ -123,7 +123,8 @@ class _Walk:
         name.encode()
         if is_link and self.keep_links:
             target = os.readlink(child.path)  # noqa: PTH115 - as written; Path would tidy it
-            self.entries.append(Entry(name, child.path, len(os.fsencode(target)), link=target))
+            stamp = self._stamp(child.stat(follow_symlinks=False))
+            self.entries.append(Entry(name, child.path, len(os.fsencode(target)), False, target, stamp))
         elif is_dir:
             real = os.path.realpath(child.path) if is_link else f"{above[-1]}{os.sep}{child.name}"
             if is_link:
@@ -164,10 +165,13 @@ class _Walk:
                 where=child.path,
                 hint="delete it, or exclude it in .lambdaignore",
             )
-        mtime, ctime = status.st_mtime_ns, status.st_ctime_ns
-        stamp = (mtime, ctime, status.st_ino, status.st_dev) if max(mtime, ctime) < self.settled else None
         # The owner's bit alone: git keeps only that one, and group and other depend on the umask.
-        return Entry(name, child.path, status.st_size, bool(status.st_mode & stat.S_IXUSR), None, stamp)
+        executable = bool(status.st_mode & stat.S_IXUSR)
+        return Entry(name, child.path, status.st_size, executable, None, self._stamp(status))
+
+    def _stamp(self, status: os.stat_result) -> Stamp | None:
+        mtime, ctime = status.st_mtime_ns, status.st_ctime_ns
+        return (mtime, ctime, status.st_ino, status.st_dev) if max(mtime, ctime) < self.settled else None
 
 
 def _is_dir(child: os.DirEntry[str], *, follow: bool) -> bool:

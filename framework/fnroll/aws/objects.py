@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from fnroll.aws.errors import border
@@ -29,6 +30,11 @@ def stored_version(session: Session, bucket: str, key: str, digest: str) -> tupl
         with border("HeadObject", f"s3://{bucket}/{key}"):
             head = session.service("s3").head_object(Bucket=bucket, Key=key)
     except NotFound:
+        return False, None
+    except AwsError as error:
+        # So it is answered too of a key that is not there, to whoever may not list the bucket: the upload will tell.
+        if error.status != HTTPStatus.FORBIDDEN:
+            raise
         return False, None
     return head.get("Metadata", {}).get(DIGEST) == digest, _version(head.get("VersionId"))
 
