@@ -70,6 +70,7 @@ class Server:
         self._number = 0
         self._outside = Outside(ground)
         self._busy_groups: list[Lease] = []
+        self._forgotten: set[int] = set()
 
     def serve(self) -> None:
         control = self._control.fileno()
@@ -80,7 +81,10 @@ class Server:
             ready = self._poll.poll(0 if short else 0.01 if self._busy_groups else None)
             if not ready and short:
                 self._grow()
+            self._forgotten.clear()
             for descriptor, _ in ready:
+                if descriptor in self._forgotten:
+                    continue  # closed in this round: its number may be a new cell's by now, which the event is not for
                 if descriptor == self._host:
                     return self._end()
                 if descriptor == control:
@@ -285,6 +289,7 @@ class Server:
 
     def _forget(self, descriptor: int) -> None:
         if self._cells.pop(descriptor, None):
+            self._forgotten.add(descriptor)
             self._poll.unregister(descriptor)
 
     def _kill(self, cell: Cell) -> None:
