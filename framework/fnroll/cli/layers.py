@@ -53,7 +53,10 @@ def publish(app: App, source: str, architectures: tuple[str, ...], dry_run: bool
     else:
         packages = [build(source, app.directory)]
     if unfit := next((one for one in packages if not one.self_contained and not app.settings.local), None):
-        raise UsageError(f"{unfit.name} runs on this machine's own interpreter, which Lambda has not")
+        raise UsageError(
+            f"{unfit.name} runs on this machine's own interpreter, which Lambda has not",
+            hint="the key 'layer' of its runtime.json says what brings one (docs/runtimes.md)",
+        )
     session, rows = app.session(), []
     for package in packages:
         found = find(session, package)

@@ -209,7 +209,8 @@ def refuse_host_runtimes(desired: Desired, local: bool) -> None:
             raise DeployError(
                 f"runtime:{name} runs on this machine's own {name} and can be deployed to the local cloud only",
                 where=desired.name,
-                hint="deploy with --local; a function that brings its own bootstrap deploys anywhere",
+                hint="deploy with --local, or say in its runtime.json what its own layer is made of (the key 'layer', "
+                "docs/runtimes.md)",
             )
 
 

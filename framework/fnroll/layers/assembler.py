@@ -8,6 +8,7 @@ Encodings: Intel SDM volume 2, Arm Architecture Reference Manual C6.
 from __future__ import annotations
 
 import struct
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
@@ -18,7 +19,7 @@ A0, A1, A2, A3, R4, R5, R6, R7, R8, R9, R10, T0, T1 = range(13)
 
 
 @dataclass
-class Assembler:
+class Assembler(ABC):
     """Base of the two: labels, and branches patched when all is known. `origin`: the address of the first byte."""
 
     origin: int
@@ -42,53 +43,53 @@ class Assembler:
 
     # what a processor knows; see the two below
 
+    @abstractmethod
     def stack(self, to: int) -> None:
         """to = stack pointer"""
-        raise NotImplementedError
 
+    @abstractmethod
     def set_stack(self, source: int) -> None:
         """stack pointer = source, which must be a multiple of 16"""
-        raise NotImplementedError
 
-    def const(self, to: int, value: int) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def const(self, to: int, value: int) -> None: ...
 
-    def move(self, to: int, source: int) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def move(self, to: int, source: int) -> None: ...
 
+    @abstractmethod
     def add(self, to: int, source: int) -> None:
         """to += source"""
-        raise NotImplementedError
 
+    @abstractmethod
     def step(self, to: int, amount: int) -> None:
         """to += amount, which lies within 4095 either way"""
-        raise NotImplementedError
 
+    @abstractmethod
     def align(self, to: int) -> None:
         """to rounded down to a multiple of 16"""
-        raise NotImplementedError
 
+    @abstractmethod
     def load(self, to: int, base: int, size: Literal[1, 8] = 8) -> None:
         """to = what lies at base, one byte or eight"""
-        raise NotImplementedError
 
-    def store(self, base: int, source: int, size: Literal[1, 8] = 8) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def store(self, base: int, source: int, size: Literal[1, 8] = 8) -> None: ...
 
-    def compare(self, left: int, right: int) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def compare(self, left: int, right: int) -> None: ...
 
+    @abstractmethod
     def compare_const(self, left: int, value: int) -> None:
         """`value` from 0 to 4095"""
-        raise NotImplementedError
 
+    @abstractmethod
     def jump(self, name: str, when: Condition | None = None) -> None:
         """To a label; `when`: as the last comparison went (unsigned)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def call(self, name: str) -> None:
         """The system call `name`, arguments in A0 to A3, its result in A0."""
-        raise NotImplementedError
 
 
 class X86(Assembler):
