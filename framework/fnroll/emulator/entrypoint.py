@@ -9,10 +9,10 @@ function sees them (facts 2.5). Only file metadata and the first bytes are read 
 from __future__ import annotations
 
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from fnroll.emulator import managed
+from fnroll.emulator import managed, sdk
 from fnroll.emulator.faults import Fault, invalid_entrypoint
 from fnroll.errors import SandboxError
 from fnroll.sandbox.api import Layout
@@ -58,7 +58,7 @@ class Entrypoint:
 
 
 def find(task: Path, opt: Path | None, runtime: str | None = None) -> Entrypoint | Fault:
-    """The bootstrap to exec, or why Lambda would not start it."""
+    """The bootstrap to exec, or why Lambda would not start it. Of a managed runtime the first call may take seconds."""
     roots = dict(zip(PLACES, (task, opt), strict=True))
     for place, root in roots.items():
         if root is None:
@@ -75,9 +75,16 @@ def find(task: Path, opt: Path | None, runtime: str | None = None) -> Entrypoint
             return invalid_entrypoint(f"fork/exec {place}/bootstrap: {reason}")
         return Entrypoint(in_opt=place == "/opt")
     if (stand_in := managed.find(runtime)) is not None:
-        return Entrypoint(in_opt=False, managed=stand_in)
+        return Entrypoint(in_opt=False, managed=_equipped(stand_in, task, opt))
     tried = " ".join(f"{place}/bootstrap" for place in PLACES)
     return invalid_entrypoint(f"Couldn't find valid bootstrap(s): [{tried}]")
+
+
+def _equipped(stand_in: managed.Managed, task: Path, opt: Path | None) -> managed.Managed:
+    """With what AWS puts beside its client, if the function asks for it."""
+    if not stand_in.name.startswith("python") or stand_in.interpreter is None or not sdk.wanted(task, opt):
+        return stand_in
+    return replace(stand_in, directory=sdk.beside(stand_in.directory, stand_in.interpreter.path))
 
 
 def _inside(path: Path, roots: dict[str, Path | None]) -> Path:

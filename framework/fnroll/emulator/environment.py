@@ -14,7 +14,7 @@ from time import monotonic  # the loop's own clock may count whole milliseconds 
 from typing import Any, Final
 from uuid import uuid4
 
-from fnroll.emulator import entrypoint, events, faults, lines
+from fnroll.emulator import entrypoint, events, faults, lines, managed
 from fnroll.emulator.api import FunctionConfig, Invocation, Outcome
 from fnroll.emulator.conclusions import Conclusions
 from fnroll.emulator.faults import Fault
@@ -262,7 +262,9 @@ class ExecutionEnvironment:
         self._journal.reopen()
         if phase == "init":
             self._journal.tell(begun, keep=False)
-        found = entrypoint.find(self.config.task, self.config.opt, self.config.runtime)
+        where = (self.config.task, self.config.opt, self.config.runtime)
+        slow = managed.family(self.config.runtime) is not None
+        found = await asyncio.to_thread(entrypoint.find, *where) if slow else entrypoint.find(*where)
         if isinstance(found, Fault):
             self._happen(Happening.FAILED, InitFailure(fault=found))
         else:

@@ -94,21 +94,27 @@ class Managed:
         return f"{self.name} runs on {self.interpreter.path} here, which is version {self.interpreter.version}"
 
 
+def family(runtime: str | None) -> Family | None:
+    return next((one for one in FAMILIES.values() if one.version.fullmatch(runtime or "")), None)
+
+
 def find(runtime: str | None) -> Managed | None:
     """None: not a runtime that this machine can stand in for."""
-    for family in FAMILIES.values():
-        match = family.version.fullmatch(runtime or "")
-        directory = places.share_dir("runtimes") / family.folder
-        if match and runtime is not None and (directory / "bootstrap").is_file():
-            return Managed(runtime, match[1], directory, _interpreter(family.folder, match[1], os.environ.get("PATH")))
-    return None
+    found = family(runtime)
+    match = None if found is None else found.version.fullmatch(runtime or "")
+    if found is None or match is None or runtime is None:
+        return None
+    directory = places.share_dir("runtimes") / found.folder
+    if not (directory / "bootstrap").is_file():
+        return None
+    return Managed(runtime, match[1], directory, _interpreter(found.folder, match[1], os.environ.get("PATH")))
 
 
 @lru_cache
 def _interpreter(folder: str, version: str, path: str | None) -> Interpreter | None:
-    family = next(one for one in FAMILIES.values() if one.folder == folder)
+    of = next(one for one in FAMILIES.values() if one.folder == folder)
     others: list[Interpreter] = []
-    for program in _programs(family, version, path or os.defpath):
+    for program in _programs(of, version, path or os.defpath):
         found = _identified(program, folder)
         if found is not None and found.version == version:
             return found
@@ -116,14 +122,14 @@ def _interpreter(folder: str, version: str, path: str | None) -> Interpreter | N
     return others[0] if others else None
 
 
-def _programs(family: Family, version: str, path: str) -> Iterator[Path]:
+def _programs(of: Family, version: str, path: str) -> Iterator[Path]:
     """Candidates, most wanted first."""
-    for name in family.names:
+    for name in of.names:
         for directory in path.split(os.pathsep):
             yield Path(directory) / name.format(v=version)
-    for home in family.homes:
+    for home in of.homes:
         yield from _installed(home, version)
-    if family.folder == "python":
+    if of.folder == "python":
         yield Path(getattr(sys, "_base_executable", None) or sys.executable)
 
 
