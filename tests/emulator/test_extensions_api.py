@@ -23,10 +23,10 @@ ABOUT = About("hello", "$LATEST", "handler.handle", "000000000000")
 class Api:
     """Extensions, spoken to over connections in memory."""
 
-    def __init__(self, *external: str) -> None:
+    def __init__(self, *external: str, invoked: bool = True) -> None:
         self.failed: list[Extension] = []
         self.changes = 0
-        self.extensions = Extensions(ABOUT, list(external), Hooks(self._changed, self.failed.append))
+        self.extensions = Extensions(ABOUT, list(external), Hooks(self._changed, self.failed.append), invoked=invoked)
         self.id = ""
 
     def _changed(self) -> None:
@@ -150,6 +150,12 @@ def test_errors_are_reported_with_their_type() -> None:
     again = api.call("POST", path, b"{}", id=api.id, Lambda_Extension_Function_Error_Type="Agent.Other")
     assert answer(again) == (202, {"status": "OK"})
     assert [extension.error_type for extension in api.failed] == ["Agent.NoConfig"]
+
+
+def test_on_a_managed_instance_nobody_is_told_of_invocations() -> None:
+    api = Api("agent", invoked=False)
+    assert api.register("agent", "INVOKE") == refusal("Extension.InvalidEventType", "INVOKE: ErrorInvalidEventType")
+    assert api.register("agent", "SHUTDOWN")[0] == 200
 
 
 def test_an_error_that_its_state_does_not_allow() -> None:

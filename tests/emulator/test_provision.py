@@ -152,13 +152,3 @@ def test_opening_raises_the_limit_of_open_files() -> None:
 async def _open_and_close() -> None:
     emulator = await Emulator.open(host=PuppetHost())
     await emulator.close()
-
-
-def test_several_invocations_at_a_time_in_one_environment_are_refused(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with opened("plain") as invoke:
-            with pytest.raises(EmulatorError, match="one invocation at a time"):
-                await invoke(function(tmp_path, concurrency=2), PID)
-            assert (await invoke(function(tmp_path), PID)).function_error is None
-
-    asyncio.run(main())

@@ -116,7 +116,7 @@ def test_a_round_is_told_and_its_second_answer_refused() -> None:
         "State transition from RuntimeResponseSentState to InvocationResponse failed for runtime. "
         "Error: State transition is not allowed",
     )
-    assert told == ["ready", Answer(b"answer")]
+    assert told == ["ready", Answer("id-1", b"answer")]
 
 
 def test_next_while_running_gives_the_same_event_again() -> None:
@@ -143,7 +143,7 @@ def test_an_answer_and_the_next_call_may_come_in_one_write() -> None:
             one.api.deliver(Delivery("id-2", 5, "arn", b"two"))
             return first[0], (await one.receive())[2], one.told
 
-    assert asyncio.run(main()) == (202, b"two", ["ready", Answer(b"1"), "ready"])
+    assert asyncio.run(main()) == (202, b"two", ["ready", Answer("id-1", b"1"), "ready"])
 
 
 @pytest.mark.parametrize("verb", ["response", "error"])
@@ -174,7 +174,7 @@ def test_a_response_over_the_limit_is_413_and_the_runtime_may_go_on() -> None:
     assert fits == OK
     assert status == 413
     assert json.loads(body) == error("RequestEntityTooLarge", "Exceeded maximum allowed payload size (6291556 bytes).")
-    assert told == ["ready", Answer(b"x" * MAX_RESPONSE), "ready", Answer(b"", too_large=True), "ready"]
+    assert told == ["ready", Answer("id-1", b"x" * MAX_RESPONSE), "ready", Answer("id-2", b"", too_large=True), "ready"]
 
 
 def test_errors_are_told_with_their_type_cleaned() -> None:
@@ -186,7 +186,7 @@ def test_errors_are_told_with_their_type_cleaned() -> None:
             )
             return answer, one.told
 
-    assert asyncio.run(main()) == (OK, ["ready", Answer(b"{}", "Runtime.MyError")])
+    assert asyncio.run(main()) == (OK, ["ready", Answer("id-1", b"{}", "Runtime.MyError")])
 
 
 def test_an_init_error_is_taken_once_and_only_at_the_start() -> None:

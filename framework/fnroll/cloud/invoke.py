@@ -20,6 +20,7 @@ from fnroll.cloud.metrics import ALL_RUNNING, Meter, Resource
 from fnroll.cloud.names import LATEST, FunctionRef, function_arn, is_version
 from fnroll.cloud.records import AliasRow, VersionRow, find_alias, find_function, find_version, version_number
 from fnroll.cloud.store import Store
+from fnroll.definition.model import invocations_at_once
 from fnroll.emulator.api import FunctionConfig, Invocation, Outcome, ResponseStream
 from fnroll.errors import InvocationThrottled
 from fnroll.sandbox.api import Network
@@ -184,6 +185,7 @@ class Invocations:
             application_log_level=logging.get("ApplicationLogLevel"),
             system_log_level=logging.get("SystemLogLevel", "INFO"),
             network=self._network,
+            concurrency=invocations_at_once(config),
         )
 
     def _local(self) -> Mapping[str, str]:

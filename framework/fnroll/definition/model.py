@@ -21,6 +21,20 @@ CUSTOM_RUNTIME = "provided.al2023"
 """The Runtime of a function with a `runtime:` layer that names none."""
 
 
+MANAGED_CONCURRENCY = 10
+"""Invocations at a time in an environment of a managed instance that names no number; Lambda's own goes by runtime."""
+
+
+def invocations_at_once(request: Mapping[str, Any]) -> int:
+    """How many invocations an environment takes at a time, by CreateFunction's request: one, but for a function on
+    managed instances."""
+    provider = request.get("CapacityProviderConfig", {}).get("LambdaManagedInstancesCapacityProviderConfig")
+    if provider is None:
+        return 1
+    most: int = provider.get("PerExecutionEnvironmentMaxConcurrency", MANAGED_CONCURRENCY)
+    return most
+
+
 @dataclass(frozen=True, slots=True)
 class Definition:
     """One function.json, rendered and checked.

@@ -35,8 +35,9 @@ from fnroll.emulator.output import Journal
 from fnroll.emulator.policy import MAX_ENVIRONMENTS, Account, Key, Ledger
 from fnroll.emulator.pool import Pool
 from fnroll.emulator.provision import Provisioner
+from fnroll.emulator.shared import SharedEnvironment
 from fnroll.emulator.slots import Slot
-from fnroll.errors import EmulatorError, InvocationThrottled
+from fnroll.errors import InvocationThrottled
 from fnroll.sandbox import open_host
 from fnroll.sandbox.api import Missing, SandboxHost, Tier
 
@@ -57,7 +58,7 @@ __all__ = [
 IDLE_SECONDS = 300.0
 INIT_TIMEOUT = 10.0
 PROVISIONED_INIT_TIMEOUT = 130.0
-"""Seconds, or the function's own timeout if that is longer (facts 2.10)."""
+"""Seconds, or the function's own timeout if that is longer (facts 2.10); of managed instances too."""
 
 
 class Emulator:
@@ -170,8 +171,6 @@ class Emulator:
 
     async def _start(self, config: FunctionConfig, slot: Slot, init_timeout: float) -> ExecutionEnvironment:
         """A new environment in the slot, after its init."""
-        if config.concurrency > 1:  # the pool could; an environment cannot yet
-            raise EmulatorError("managed instances are not built: an environment takes one invocation at a time")
         environment = slot.environment = self._environment(config, slot, init_timeout)
         turn = await self._gate.enter(slot.key)
         try:
@@ -184,9 +183,13 @@ class Emulator:
         if not self._limits:
             config = replace(config, limits=False)
         slot.freezes = config.limits and config.concurrency == 1
+        kind: type[ExecutionEnvironment] = ExecutionEnvironment
+        if config.concurrency > 1:
+            kind, init_timeout = SharedEnvironment, max(init_timeout, PROVISIONED_INIT_TIMEOUT, float(config.timeout))
+            config = replace(config, initialization="lambda-managed-instances", log_format="JSON")
         stream = lines.stream_name(self._clock(), config.version, uuid4().hex)
         owner = Owner(ready=lambda: self._pool.settled(slot))
-        return ExecutionEnvironment(
+        return kind(
             self._host,
             config,
             Journal(config, stream, self._sink, self._clock),

@@ -76,7 +76,11 @@ def programs(opt: Path | None) -> list[str]:
 class Extensions:
     """Belongs to the event loop. Serves every extension of one environment, from its start to its end."""
 
-    def __init__(self, about: About, external: list[str], hooks: Hooks, *, enabled: bool = True) -> None:
+    def __init__(
+        self, about: About, external: list[str], hooks: Hooks, *, enabled: bool = True, invoked: bool = True
+    ) -> None:
+        """`invoked` False: nobody may ask for INVOKE, as on a managed instance."""
+        self._events = ("INVOKE", "SHUTDOWN") if invoked else ("SHUTDOWN",)
         self._about = about
         self._hooks = hooks
         self._enabled = enabled
@@ -159,13 +163,19 @@ class Extensions:
             return
         extension = self.named(name)
         external = extension is not None and extension.external
-        wrong = next((event for event in events if _refusal(event, external)), None)
+        wrong = next((event for event in events if self._refusal(event, external)), None)
         if wrong is not None:
-            refuse(reply, _refusal(wrong, external), event=wrong)
+            refuse(reply, self._refusal(wrong, external), event=wrong)
         elif extension is None or not external:
             self._register_internal(name, events, request, reply)
         elif self._advance(extension, Event.REGISTER, reply, name):
             self._greet(extension, events, request, reply)
+
+    def _refusal(self, event: str, external: bool) -> str:
+        """Why an extension may not ask for this event; empty if it may."""
+        if event not in self._events:
+            return "event"
+        return "internal" if event == "SHUTDOWN" and not external else ""
 
     def _register_internal(self, name: str, events: list[str], request: Request, reply: Reply) -> None:
         if not self.open:
@@ -277,13 +287,6 @@ def _events(body: bytes) -> list[str]:
     if not isinstance(events, list) or not all(isinstance(event, str) for event in events):
         raise ValueError("events: a list of strings is needed")
     return events
-
-
-def _refusal(event: str, external: bool) -> str:
-    """Why an extension may not ask for this event; empty if it may."""
-    if event not in ("INVOKE", "SHUTDOWN"):
-        return "event"
-    return "internal" if event == "SHUTDOWN" and not external else ""
 
 
 def refuse(reply: Reply, why: str, **names: str) -> None:

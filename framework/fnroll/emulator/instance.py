@@ -29,6 +29,7 @@ from fnroll.emulator.programs import Programs, ends, told
 from fnroll.emulator.runtime_api import Answer, Delivery, Hooks, InitError, RuntimeApi
 from fnroll.emulator.telemetry import Telemetry
 from fnroll.emulator.wire import Reply, Request
+from fnroll.emulator.workers_api import WorkersApi
 from fnroll.errors import SandboxError
 from fnroll.sandbox.api import Exit, Layout, Process, Program, Sandbox, SandboxHost, SandboxSpec, Scratch, StepFailed
 
@@ -84,9 +85,11 @@ class Instance:
             extensions.programs(config.opt),
             extensions.Hooks(self._extension_changed, self._extension_failed),
             enabled=extensions.enabled(config.opt),
+            invoked=config.concurrency == 1,
         )
         self._telemetry = Telemetry(journal, sandbox.dial, clock, json_lines=config.log_format == "JSON")
-        self._api = RuntimeApi(Hooks(self._runtime_ready, self._answered, self._init_failed), self._other_apis)
+        served = RuntimeApi if config.concurrency == 1 else WorkersApi
+        self._api = served(Hooks(self._runtime_ready, self._answered, self._init_failed), self._other_apis)
         self._programs = Programs()
         self._runtime: Process | None = None
         self._external: list[tuple[Extension, Process]] = []
@@ -106,6 +109,11 @@ class Instance:
         return self.fault is None and self._api.reachable
 
     @property
+    def waits(self) -> bool:
+        """Whether the runtime waits for an event, as far as it has said."""
+        return self.fault is None and self._api.waits
+
+    @property
     def extended(self) -> bool:
         """Whether extensions have a say in how it ends."""
         return bool(self._extensions.all)
@@ -120,6 +128,11 @@ class Instance:
             trace_id = delivery.trace_id or ""
             self._extensions.invoke(delivery.request_id, delivery.deadline_ms, delivery.arn, trace_id)
         self._api.deliver(delivery)
+
+    def expire(self, request_id: str) -> None:
+        """Of a managed instance: nobody waits for this answer any more."""
+        if isinstance(self._api, WorkersApi):
+            self._api.expire(request_id)
 
     def tell_extensions(self) -> None:
         """Where each extension is at the end of init."""

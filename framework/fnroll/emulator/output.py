@@ -172,6 +172,13 @@ class Journal:
         self._answered = True
         return f"{text}\n".encode("utf-8", "replace") if text else b""
 
+    def beside(self, request_id: str) -> Journal:
+        """One of an invocation's own on the same stream, for an environment in which others run too."""
+        journal = Journal(self._config, self.stream, self._sink, self._clock)
+        journal.tap = self.tap
+        journal.begin(request_id)
+        return journal
+
     def reopen(self) -> None:
         """An init begins: what it prints is in the log of the invocation that pays for it."""
         self._answered = False

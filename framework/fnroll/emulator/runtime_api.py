@@ -80,6 +80,7 @@ class Answer:
     """What the runtime made of an event. `error_type` (cleaned) is set exactly for errors that it posted; a body over
     the limit is not in `payload`."""
 
+    request_id: str
     payload: bytes
     error_type: str | None = None
     too_large: bool = False
@@ -101,7 +102,7 @@ class Hooks(NamedTuple):
     init_failed: Callable[[InitError], None]
 
 
-class _Call(NamedTuple):
+class Call(NamedTuple):
     """One request on its way through; `too_large`: its body was over the limit and is not there."""
 
     request: Request
@@ -177,25 +178,30 @@ class RuntimeApi:
         elif request.method != method:
             reply.send(405, [("Allow", method)])
         else:
-            act(self, _Call(request, reply, request_id, too_large))
+            act(self, Call(request, reply, request_id, too_large))
 
     def _stream(self, request: Request, reply: Reply) -> Sink | None:
         """A response that is streamed to who wants it so goes there chunk by chunk, if it may be given at all."""
-        current = self._current
-        if current is None or not streaming.is_stream(request):
+        if request.method != "POST" or not streaming.is_stream(request):
             return None
-        if request.method != "POST" or request.path != f"{_INVOCATION}{current.request_id}/response":
+        request_id = request.path.removeprefix(_INVOCATION).removesuffix("/response")
+        current = self._delivered(request_id)
+        if current is None or request.path != f"{_INVOCATION}{request_id}/response":
             return None
         if not _same_attempt(current, request):
             return None
         if not self._advance(Event.RESPONSE, reply):
             return _Refused()
-        return _Stream(current.stream, request, lambda answer: self._take(reply, answer))
+        return _Stream(current, request, lambda answer: self._take(reply, answer))
 
-    def _ping(self, call: _Call) -> None:
+    def _delivered(self, request_id: str) -> Delivery | None:
+        """The event of that id, if the runtime may answer it."""
+        return self._current if self._current is not None and self._current.request_id == request_id else None
+
+    def _ping(self, call: Call) -> None:
         call.reply.send(200, TEXT, b"pong")
 
-    def _next(self, call: _Call) -> None:
+    def _next(self, call: Call) -> None:
         if not self._advance(Event.NEXT, call.reply):
             return
         if self.state is State.RUNNING:
@@ -208,43 +214,43 @@ class RuntimeApi:
         if first:
             self._hooks.ready()
 
-    def _response(self, call: _Call) -> None:
+    def _response(self, call: Call) -> None:
         if not self._is_current(call):
             return
         if call.request.header("lambda-runtime-function-response-mode") not in (None, "", "streaming"):
-            _refuse(call.reply, 400, "InvalidFunctionResponseMode", "Invalid function response mode")
+            refuse(call.reply, 400, "InvalidFunctionResponseMode", "Invalid function response mode")
             return
         if self._advance(Event.RESPONSE, call.reply):
-            self._take(call.reply, Answer(call.request.body, too_large=call.too_large))
+            self._take(call.reply, Answer(call.request_id, call.request.body, too_large=call.too_large))
 
-    def _error(self, call: _Call) -> None:
+    def _error(self, call: Call) -> None:
         if self._is_current(call) and self._advance(Event.ERROR, call.reply):
-            self._take(call.reply, Answer(call.error(), call.error_type(), call.too_large))
+            self._take(call.reply, Answer(call.request_id, call.error(), call.error_type(), call.too_large))
 
     def _take(self, reply: Reply, answer: Answer) -> None:
         self.state = after(self.state, Event.TAKEN)
-        _receipt(reply, answer.too_large)
+        receipt(reply, answer.too_large)
         self._hooks.answered(answer)
 
-    def _init_error(self, call: _Call) -> None:
+    def _init_error(self, call: Call) -> None:
         if self._advance(Event.INIT_ERROR, call.reply):
-            _receipt(call.reply, call.too_large)
+            receipt(call.reply, call.too_large)
             payload = response_too_large().payload("") if call.too_large else call.error()
             self._hooks.init_failed(InitError(payload, call.error_type()))
 
-    def _is_current(self, call: _Call) -> bool:
+    def _is_current(self, call: Call) -> bool:
         """Whether the answer is for the event that was delivered last; this is asked before the state is."""
-        current = self._current
-        if current is not None and call.request_id == current.request_id and _same_attempt(current, call.request):
+        current = self._delivered(call.request_id)
+        if current is not None and _same_attempt(current, call.request):
             return True
-        _refuse(call.reply, 400, "InvalidRequestID", "Invalid request ID")
+        refuse(call.reply, 400, "InvalidRequestID", "Invalid request ID")
         return False
 
     def _advance(self, event: Event, reply: Reply) -> bool:
         try:
             self.state = after(self.state, event)
         except Refused as refusal:
-            _refuse(reply, 403, "InvalidStateTransition", str(refusal))
+            refuse(reply, 403, "InvalidStateTransition", str(refusal))
             return False
         return True
 
@@ -262,8 +268,9 @@ class _Refused:
 class _Stream:
     """The body of a streamed response. Half a response, whose connection is lost, is no answer."""
 
-    def __init__(self, to: ResponseStream | None, request: Request, done: Callable[[Answer], None]) -> None:
-        self._to = to
+    def __init__(self, delivery: Delivery, request: Request, done: Callable[[Answer], None]) -> None:
+        self._request_id = delivery.request_id
+        self._to = to = delivery.stream
         self._done = done
         self._chunks: list[bytes] = []
         self._size = 0
@@ -283,9 +290,9 @@ class _Stream:
     def end(self, trailers: Headers) -> None:
         failed = streaming.error_of(trailers)
         if failed is not None:
-            self._done(Answer(failed[1], clean_error_type(failed[0])))
+            self._done(Answer(self._request_id, failed[1], clean_error_type(failed[0])))
         else:
-            self._done(Answer(b"".join(self._chunks), too_large=self._size > self._limit))
+            self._done(Answer(self._request_id, b"".join(self._chunks), too_large=self._size > self._limit))
 
     def lost(self) -> None: ...
 
@@ -296,16 +303,16 @@ def _same_attempt(current: Delivery, request: Request) -> bool:
 
 
 _INVOCATION: Final = "/2018-06-01/runtime/invocation/"
-_ROUTES: Final[Mapping[str, tuple[str, Callable[[RuntimeApi, _Call], None]]]] = {
-    "/ping": ("GET", RuntimeApi._ping),
-    _INVOCATION + "next": ("GET", RuntimeApi._next),
-    _INVOCATION + "*/response": ("POST", RuntimeApi._response),
-    _INVOCATION + "*/error": ("POST", RuntimeApi._error),
-    "/2018-06-01/runtime/init/error": ("POST", RuntimeApi._init_error),
+_ROUTES: Final[Mapping[str, tuple[str, Callable[[RuntimeApi, Call], None]]]] = {
+    "/ping": ("GET", lambda api, call: api._ping(call)),
+    _INVOCATION + "next": ("GET", lambda api, call: api._next(call)),
+    _INVOCATION + "*/response": ("POST", lambda api, call: api._response(call)),
+    _INVOCATION + "*/error": ("POST", lambda api, call: api._error(call)),
+    "/2018-06-01/runtime/init/error": ("POST", lambda api, call: api._init_error(call)),
 }
 
 
-def _refuse(reply: Reply, status: int, error_type: str, message: str) -> None:
+def refuse(reply: Reply, status: int, error_type: str, message: str) -> None:
     body = json.dumps({"errorMessage": message, "errorType": error_type}, separators=(",", ":")) + "\n"
     reply.send(status, JSON, body.encode())
 
@@ -313,9 +320,9 @@ def _refuse(reply: Reply, status: int, error_type: str, message: str) -> None:
 _ACCEPTED_WHOLE: Final = head(202, JSON, len(ACCEPTED)) + ACCEPTED
 
 
-def _receipt(reply: Reply, too_large: bool) -> None:
+def receipt(reply: Reply, too_large: bool) -> None:
     if too_large:
         text = f"Exceeded maximum allowed payload size ({MAX_RESPONSE} bytes)."
-        _refuse(reply, 413, "RequestEntityTooLarge", text)
+        refuse(reply, 413, "RequestEntityTooLarge", text)
     else:
         reply.send_whole(_ACCEPTED_WHOLE)

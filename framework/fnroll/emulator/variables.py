@@ -121,6 +121,7 @@ def _platform(config: FunctionConfig, layout: Layout) -> Mapping[str, str]:
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(config.memory_mb),
         "AWS_LAMBDA_FUNCTION_VERSION": config.version,
         "AWS_LAMBDA_INITIALIZATION_TYPE": config.initialization,
+        **({} if config.concurrency == 1 else {"AWS_LAMBDA_MAX_CONCURRENCY": str(config.concurrency)}),
         "AWS_LAMBDA_RUNTIME_API": layout.api,
         "TZ": ":UTC",
     }
