@@ -204,6 +204,7 @@ def _config(app: App, plan: Plan, laid: Laid, variables: dict[str, str], timeout
         application_log_level=logging.get("ApplicationLogLevel"),
         system_log_level=logging.get("SystemLogLevel", "INFO"),
         network=plan.network,
+        tracing=definition.request.get("TracingConfig", {}).get("Mode") == "Active",
         concurrency=1 if plan.debug_port else invocations_at_once(definition.request),
     )
 

@@ -10,13 +10,14 @@ from typing import Any, Final
 
 from fnroll.cloud.events import EventQueue
 from fnroll.cloud.faults import Fault, not_built
-from fnroll.cloud.invoke import Invocations, new_trace_id
+from fnroll.cloud.invoke import Invocations
 from fnroll.cloud.invoke import Request as Event
 from fnroll.cloud.names import FunctionRef, parse_function
 from fnroll.cloud.payloads import check_json
 from fnroll.cloud.protocol import Answer
 from fnroll.cloud.streams import EVENT_STREAM, Relay, event_stream
 from fnroll.emulator.api import Outcome
+from fnroll.emulator.traces import undecided
 from fnroll.emulator.wire import Request
 
 MAX_SYNC: Final = 6_291_456
@@ -51,7 +52,7 @@ class DataPlane:
         if given.get("DurableExecutionName") or given.get("TenantId"):
             raise not_built(f"{operation} with DurableExecutionName or TenantId")
         ref = parse_function(given["FunctionName"], region, given.get("Qualifier"))
-        trace_id = request.header("x-amzn-trace-id") or new_trace_id()
+        trace_id = request.header("x-amzn-trace-id") or undecided()
         event = Event(ref, request.body, request_id, _client_context(given), trace_id)
         if event.payload:
             check_json(event.payload)

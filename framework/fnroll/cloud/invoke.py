@@ -6,7 +6,6 @@ invocation of a revision touches the disk.
 
 from __future__ import annotations
 
-import os
 import random
 import sqlite3
 import time
@@ -22,6 +21,7 @@ from fnroll.cloud.records import AliasRow, VersionRow, find_alias, find_function
 from fnroll.cloud.store import Store
 from fnroll.definition.model import invocations_at_once
 from fnroll.emulator.api import FunctionConfig, Invocation, Outcome, ResponseStream
+from fnroll.emulator.traces import undecided
 from fnroll.errors import InvocationThrottled
 from fnroll.sandbox.api import Network
 
@@ -108,7 +108,7 @@ class Invocations:
             request.payload or b"{}",
             request.ref.asked_arn,
             request.client_context,
-            request.trace_id or new_trace_id(),
+            request.trace_id or undecided(),
             stream=stream,
         )
         return await self._measured(request.ref, config, invocation)
@@ -186,6 +186,7 @@ class Invocations:
             system_log_level=logging.get("SystemLogLevel", "INFO"),
             network=self._network,
             concurrency=invocations_at_once(config),
+            tracing=config.get("TracingConfig", {}).get("Mode") == "Active",
         )
 
     def _local(self) -> Mapping[str, str]:
@@ -215,7 +216,3 @@ def draw(alias: AliasRow, chance: Callable[[], float]) -> str:
                 return version
             drawn -= weight
     return alias.version
-
-
-def new_trace_id() -> str:
-    return f"Root=1-{int(time.time()):08x}-{os.urandom(12).hex()};Parent={os.urandom(8).hex()};Sampled=0"

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from fnroll.cloud import policy, sigv4, url_events
 from fnroll.cloud.data_plane import MAX_SYNC
 from fnroll.cloud.faults import Fault, too_large
-from fnroll.cloud.invoke import Invocations, new_trace_id
+from fnroll.cloud.invoke import Invocations
 from fnroll.cloud.invoke import Request as Event
 from fnroll.cloud.names import FunctionRef
 from fnroll.cloud.protocol import Answer
@@ -19,6 +19,7 @@ from fnroll.cloud.streams import Relay, url_answer
 from fnroll.cloud.urls import UrlRow, url_by_id
 from fnroll.emulator.api import Outcome
 from fnroll.emulator.streaming import NoPrelude
+from fnroll.emulator.traces import undecided
 from fnroll.emulator.wire import Request
 
 
@@ -49,7 +50,7 @@ class UrlGate:
             return url_events.FORBIDDEN
         if len(request.body) > MAX_SYNC:
             raise too_large(MAX_SYNC, "InvokeFunction")
-        trace_id = request.header("x-amzn-trace-id") or new_trace_id()
+        trace_id = request.header("x-amzn-trace-id") or undecided()
         arrival = url_events.Arrival(
             request, path, url.id, url.function.region, "127.0.0.1", request_id, trace_id, datetime.now(UTC), caller
         )

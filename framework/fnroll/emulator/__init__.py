@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal, cast
 from uuid import uuid4
 
-from fnroll.emulator import lines
+from fnroll.emulator import lines, traces
 from fnroll.emulator.api import (
     MAX_PAYLOAD,
     MAX_RESPONSE,
@@ -139,6 +139,9 @@ class Emulator:
         would refuse it, SandboxError where this machine cannot run it, and EmulatorError where the emulator is closed
         meanwhile. Cancelling it kills the environment, unless others run in that.
         """
+        given = invocation.trace_id
+        if config.tracing or (given is not None and "Sampled=" not in given):
+            invocation = replace(invocation, trace_id=traces.decided(given or traces.undecided(), config.tracing))
         reason = self._ledger.admit(config.arn, config.version)
         if reason is not None:
             raise InvocationThrottled(reason, where=config.name)

@@ -55,6 +55,8 @@ class FunctionConfig:
     application_log_level: str | None = None
     system_log_level: str = "INFO"
     """LoggingConfig; the levels count in the JSON format alone. The application's is its runtime's to apply."""
+    tracing: bool = False
+    """TracingConfig's mode is Active."""
     initialization: Initialization = "on-demand"
     """Why the environment exists: AWS_LAMBDA_INITIALIZATION_TYPE, and `initializationType` of platform.initStart."""
 

@@ -112,7 +112,7 @@ class Conclusions:
         self.measure(instance, ending.error_type)
         figures = self.tally.report(self._config, ending)
         done = events.runtime_done(invocation, ending, len(payload))
-        report = events.report(invocation, figures)
+        report = events.report(invocation, figures, self._config.tracing)
         later = answered and journal.tap is not None
         journal.tell(done, tapped=not later)
         journal.tell(report, tapped=not later)

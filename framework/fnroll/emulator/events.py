@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from fnroll.emulator import lines
+from fnroll.emulator import lines, traces
 from fnroll.emulator.api import FunctionConfig, Invocation, Report
 from fnroll.emulator.faults import Fault
 from fnroll.emulator.tally import Ending
@@ -130,9 +130,12 @@ def _runtime_done(invocation: Invocation, ending: Ending, size: int, spans: Span
     }
 
 
-def report(invocation: Invocation, figures: Report) -> Event:
+def report(invocation: Invocation, figures: Report, traced: bool = False) -> Event:
+    """`traced`: of a function with active tracing."""
     level = "INFO" if figures.status == "success" else "WARN"
     text = lines.report(invocation.request_id, figures)
+    if traced and (trace := traces.line(invocation.trace_id)):
+        text += f"\n{trace}"
     return Event("platform.report", level, text, partial(_report, invocation, figures))
 
 
