@@ -10,27 +10,7 @@ import pytest
 
 from fnroll.errors import LayerError
 from fnroll.layers import find_runtime, handler_file, list_runtimes
-
-GOOD: dict[str, Any] = {
-    "name": "lua",
-    "version": "5.4",
-    "description": "Lua",
-    "base": "provided.al2023",
-    "architectures": ["x86_64"],
-    "source": {"type": "none"},
-    "entry": "bootstrap",
-    "files": ["lib"],
-    "handler": {"extensions": [".lua", ".luac"], "example": "handler.handle"},
-    "license": "MIT",
-}
-
-
-def runtime_folder(project: Path, name: str = "lua", **changes: Any) -> Path:
-    folder = project / "runtimes" / name
-    folder.mkdir(parents=True)
-    value = {key: item for key, item in {**GOOD, "name": name, **changes}.items() if item is not ...}
-    (folder / "runtime.json").write_text(json.dumps(value))
-    return folder
+from runtime_folders import GOOD, runtime_folder
 
 
 def test_perl_is_shipped(tmp_path: Path) -> None:

@@ -172,7 +172,8 @@ def interpreter(runtime: Runtime, which: Callable[[str, str | None], str | None]
 
 def _interpreters(runtimes: Callable[[], Iterable[Runtime]]) -> list[Check]:
     try:
-        return [interpreter(each, lambda command, path: shutil.which(command, path=path)) for each in runtimes()]
+        custom = [each for each in runtimes() if each.kind != "managed"]
+        return [interpreter(each, lambda command, path: shutil.which(command, path=path)) for each in custom]
     except FnError as error:
         return [Check("runtimes", "manifests", "no", str(error))]
 

@@ -37,8 +37,9 @@ def list_(app: App, output: Any) -> None:
         {
             "name": found.name,
             "version": found.version,
+            "kind": found.kind,
             "needs": found.command or "nothing",
-            "layer": "yes" if found.recipe or found.self_contained else "no",
+            "layer": "yes" if found.kind == "layer" and (found.recipe or found.self_contained) else "no",
             "description": found.description,
             "directory": str(found.directory),
         }
@@ -50,6 +51,7 @@ def list_(app: App, output: Any) -> None:
         {
             "name": "Name",
             "version": "Version",
+            "kind": "Kind",
             "needs": "Runs here with",
             "layer": "Own layer",
             "description": "Description",
@@ -86,20 +88,28 @@ def _chosen(app: App, name: str, architectures: tuple[str, ...]) -> tuple[Runtim
 def build(app: App, name: str, architectures: tuple[str, ...], dest: Path | None, output: Any) -> None:
     """Build the layer that a runtime needs on Lambda.
 
-    It brings its interpreter with a libc of its own, made of Debian's packages that the lock beside its manifest names
-    (written where there is none). Nothing is installed, no Docker is needed, and any machine builds the same bytes. fn
-    deploy builds what is missing by itself. FN_DEB_MIRROR names a mirror where apt knows none; FN_OFFLINE=1 takes the
-    cache alone.
+    It brings its interpreter, made of the packages that the lock beside its manifest names (written where there is
+    none): Debian's with a libc of their own, or wheels that pip finds. Nothing is installed, no Docker is needed, and
+    any machine builds the same bytes. fn deploy builds what is missing by itself. FN_DEB_MIRROR names a mirror where
+    apt knows none; FN_OFFLINE=1 takes the cache alone.
 
     \b
     fn runtime build perl --arch arm64 --dest .
     """
+    from fnroll.layers import build as build_layer
     from fnroll.layers import self_contained
 
     found, wanted = _chosen(app, name, architectures)
     rows = []
+
+    def say(text: str) -> None:
+        app.say(text, dim=True)
+
     for architecture in wanted:
-        layer = self_contained(found, architecture, say=lambda text: app.say(text, dim=True))
+        if found.self_contained and found.recipe is None:
+            layer = build_layer(f"runtime:{name}", app.directory, architecture=architecture)
+        else:
+            layer = self_contained(found, architecture, say=say)
         path = dest / f"{found.name}-{architecture}.zip" if dest else None
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -136,7 +146,8 @@ def lock(app: App, name: str, architectures: tuple[str, ...]) -> None:
     """Take the packages of today for a runtime's layer.
 
     Writes lock-ARCH.json beside its manifest: names, versions and SHA-256 of every package, from the suite's signed
-    index. What changed is said. Layers are built from the lock alone, so nothing changes between two locks.
+    index (of wheels: from what pip finds). What changed is said. Layers are built from the lock alone, so nothing
+    changes between two locks.
     """
     from fnroll.layers import Supply, relock
     from fnroll.layers.lock import read_lock
@@ -145,8 +156,7 @@ def lock(app: App, name: str, architectures: tuple[str, ...]) -> None:
     for architecture in wanted:
         before = read_lock(found.directory, architecture)
         after = relock(found, architecture, Supply(), lambda text: app.say(text, dim=True))
-        then = {row.name: row.version for row in before.packages} if before else {}
-        now = {row.name: row.version for row in after.packages}
+        then, now = before.versions if before else {}, after.versions
         for package in sorted(then.keys() | now.keys()):
             if then.get(package) != now.get(package):
                 app.show(f"{architecture}: {package} {then.get(package, '-')} -> {now.get(package, '-')}")
@@ -166,6 +176,7 @@ def info(app: App, name: str, output: Any) -> None:
     facts: dict[str, Any] = {
         "name": found.name,
         "description": found.description,
+        "kind": found.kind,
         "directory": str(found.directory),
         "base": found.base,
         "architectures": list(found.architectures),
@@ -173,12 +184,9 @@ def info(app: App, name: str, output: Any) -> None:
         "extensions": list(found.extensions),
         "runs_here_with": found.command,
         "license": found.licence,
+        "packages_of": found.recipe.type if found.recipe else None,
         "suite": found.recipe.suite if found.recipe else None,
-        "packages": {
-            architecture: {row.name: row.version for row in one.packages}
-            for architecture, one in locks.items()
-            if one is not None
-        },
+        "packages": {architecture: one.versions for architecture, one in locks.items() if one is not None},
     }
     if output == "json":
         app.show_json(facts)

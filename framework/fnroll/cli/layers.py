@@ -46,6 +46,10 @@ def publish(app: App, source: str, architectures: tuple[str, ...], dry_run: bool
         runtime = find_runtime(source.removeprefix("runtime:"), app.directory)
         if runtime.recipe is not None and not runtime.self_contained:
             packages = [self_contained(runtime, each, say=say) for each in architectures or runtime.architectures]
+        elif runtime.binary:
+            packages = [
+                build(source, app.directory, architecture=each) for each in architectures or runtime.architectures
+            ]
         else:
             packages = [build(source, app.directory)]
     elif architectures:

@@ -2,10 +2,10 @@
 
 The handlers lie in the runtime's folder under `conformance/`, with an optional `suite.json`:
 
-    {"without": {"CASE": "why"}, "handler": "handler.handle", "managed": "python3.12"}
+    {"without": {"CASE": "why"}, "handler": "handler.handle"}
 
 `without` names cases that the language or its conventions rule out; the reason is shown. `handler`: else the manifest's
-example. `managed`: the runtime stands in for this one of AWS's and has no layer (its folder is /var/runtime).
+example. A managed runtime has no layer: fn stands in for AWS's client (its folder is /var/runtime).
 
 A program of its own (Go, Rust, C) is tested as the package that it is: a directory with `bootstrap` and no manifest,
 where suite.json may lie too. It has no handler files, and so goes without the cases about them.
@@ -21,17 +21,18 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from fnroll import places
 from fnroll.archive import unpack
+from fnroll.archive.stage import stage
 from fnroll.conformance.cases import CASES, Handler
 from fnroll.errors import LayerError, UsageError
-from fnroll.layers import build, find_runtime, self_contained
+from fnroll.layers import build, find_runtime
+from fnroll.layers.build import runtime_files
 from fnroll.layers.manifest import MANIFEST
 from fnroll.layers.selfcontained import Say, silent
 
 FOLDER = "conformance"
 SUITE = "suite.json"
-_KEYS = {"without": dict, "handler": str, "managed": str}
+_KEYS = {"without": dict, "handler": str}
 _NO_FILES = {case.name: "a program of its own has no handler files" for case in CASES if case.handler != "good"}
 
 
@@ -73,7 +74,7 @@ def prepare(name: str, project: Path, scratch: Path, architecture: str | None = 
         if not directory.is_dir():
             raise UsageError("there is no such directory", where=name)
     else:
-        directory = _shipped_managed(name) or find_runtime(name, project).directory
+        directory = find_runtime(name, project).directory
     if (directory / "bootstrap").is_file() and not any((directory / name).exists() for name in (MANIFEST, FOLDER)):
         return _program(directory, scratch)
     handlers = directory / FOLDER
@@ -86,23 +87,21 @@ def prepare(name: str, project: Path, scratch: Path, architecture: str | None = 
     told = _suite(handlers / SUITE)
     task = scratch / "task"
     shutil.copytree(handlers, task, ignore=shutil.ignore_patterns(SUITE, "__pycache__"))
-    if "managed" in told:
-        runtime, handler = told["managed"], told.get("handler", "handler.handle")
-        return Subject(directory.name, task, None, runtime, handler, told.get("without", {}), False)
     home = scratch / "runtimes"
     home.mkdir()
     shutil.copytree(directory, home / directory.name)
     runtime = find_runtime(directory.name, scratch)
-    if architecture is not None and runtime.recipe is not None:
-        layer = self_contained(runtime, architecture, say=say)
-    else:
-        layer = build(f"runtime:{directory.name}", scratch)
-    assert layer.runtime is not None
+    handler, without = told.get("handler", runtime.example), told.get("without", {})
+    if runtime.kind == "managed":
+        return Subject(runtime.name, task, None, runtime.base, handler, without, False)
+    if runtime.kind == "package":
+        stage(runtime_files(runtime, architecture), scratch / "runtime")
+        shutil.copytree(scratch / "runtime", task, dirs_exist_ok=True)
+        return Subject(runtime.name, task, None, runtime.base, handler, without, True)
+    layer = build(f"runtime:{runtime.name}", scratch, architecture=architecture, say=say)
     opt = scratch / "opt"
     unpack(layer.data, opt)
-    handler = told.get("handler", layer.runtime.example)
-    without = told.get("without", {})
-    return Subject(directory.name, task, opt, layer.runtime.base, handler, without, layer.self_contained)
+    return Subject(runtime.name, task, opt, runtime.base, handler, without, layer.self_contained)
 
 
 def _program(directory: Path, scratch: Path) -> Subject:
@@ -110,12 +109,6 @@ def _program(directory: Path, scratch: Path) -> Subject:
     shutil.copytree(directory, task)
     without = _NO_FILES | _suite(directory / SUITE).get("without", {})
     return Subject(directory.name, task, None, "provided.al2023", "bootstrap", without, True)
-
-
-def _shipped_managed(name: str) -> Path | None:
-    """A stand-in for AWS's own client, which no definition names as a layer."""
-    directory = places.share_dir("runtimes") / name
-    return directory if "managed" in _suite(directory / FOLDER / SUITE) else None
 
 
 def _suite(path: Path) -> dict[str, Any]:

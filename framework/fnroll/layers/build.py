@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fnroll.archive import Entry, Package, load_rules, pack, scan
 from fnroll.errors import LayerError
+from fnroll.layers.elf import of_this_machine
 from fnroll.layers.launcher import HERE
 from fnroll.layers.manifest import MANIFEST, Runtime, find_runtime
+from fnroll.layers.native import check_executable
 from fnroll.layers.selfcontained import Say, build_self_contained, silent
 from fnroll.layers.supply import Supply
 
@@ -54,13 +55,16 @@ def build(entry: str, project: Path, *, architecture: str | None = None, say: Sa
         runtime = find_runtime(entry.removeprefix(RUNTIME_PREFIX), project)
         if architecture is not None and not runtime.self_contained and runtime.recipe is not None:
             return self_contained(runtime, architecture, say=say)
-        return _package(
+        if runtime.kind == "package":
+            raise LayerError(f"the runtime {runtime.name} is no layer: it travels in the function's own package")
+        layer = _package(
             f"fn-{runtime.name}",
-            tuple(_runtime_files(runtime)),
+            runtime_files(runtime, architecture),
             license=runtime.licence,
             self_contained=runtime.self_contained,
             runtime=runtime,
         )
+        return replace(layer, architecture=architecture_of(runtime, architecture)) if runtime.binary else layer
     if entry.startswith(("./", "../")):
         return _package(*_directory_files(entry, project), license=None, self_contained=True, runtime=None)
     raise LayerError(
@@ -77,7 +81,7 @@ def self_contained(
     # The launcher takes the entry's place; where the entry is the loop itself, it lies with the other files.
     own = tuple(
         replace(entry, name=f"{home}/{runtime.entry}") if entry.name == "bootstrap" else entry
-        for entry in _runtime_files(runtime)
+        for entry in runtime_files(runtime, architecture)
         if entry.name != "bootstrap" or loop
     )
     package = build_self_contained(runtime, own, architecture, supply, say)
@@ -107,19 +111,38 @@ def _of(
     )
 
 
-def _runtime_files(runtime: Runtime) -> Iterator[Entry]:
-    """The entry as /opt/bootstrap, executable however it was installed; the rest under /opt/fn/NAME."""
+def architecture_of(runtime: Runtime, wanted: str | None) -> str:
+    """The one that a binary is taken for: `wanted`, else this machine's. Raises LayerError where there is none."""
+    found = wanted or of_this_machine() or ""
+    if found not in runtime.architectures:
+        raise LayerError(
+            f"the runtime {runtime.name} is not for {found or 'this machine'}", where=str(runtime.directory / MANIFEST)
+        )
+    return found
+
+
+def runtime_files(runtime: Runtime, architecture: str | None) -> tuple[Entry, ...]:
+    """The entry as bootstrap, executable however it was installed (but for a binary, which is checked); the rest
+    below fn/NAME. Raises LayerError."""
+    if runtime.kind == "managed":
+        raise LayerError(
+            f"the runtime {runtime.name} is AWS's own: it is no layer",
+            hint=f'say "Runtime": "{runtime.base}" (or another version of it), and leave runtime:{runtime.name} out',
+        )
     found = scan(runtime.directory, load_rules(runtime.directory, side_files=False))
-    entry = next((one for one in found if one.name == runtime.entry), None)
+    name = runtime.entry_for(architecture_of(runtime, architecture) if runtime.binary else "")
+    entry = next((one for one in found if one.name == name), None)
     if entry is None:
-        raise LayerError(f"the entry {runtime.entry} does not exist", where=str(runtime.directory / MANIFEST))
-    yield replace(entry, name="bootstrap", executable=True)
+        raise LayerError(f"the entry {name} does not exist", where=str(runtime.directory / MANIFEST))
+    if runtime.binary:
+        check_executable(entry, runtime.base, architecture_of(runtime, architecture), script=False)
+    files = [replace(entry, name="bootstrap", executable=True)]
     for wanted in runtime.files:
         below = [one for one in found if one.name == wanted or one.name.startswith(wanted.rstrip("/") + "/")]
         if not below:
             raise LayerError(f"{wanted} of 'files' does not exist", where=str(runtime.directory / MANIFEST))
-        for one in below:
-            yield replace(one, name=f"fn/{runtime.name}/{one.name}")
+        files += [replace(one, name=f"fn/{runtime.name}/{one.name}") for one in below]
+    return tuple(files)
 
 
 def _directory_files(entry: str, project: Path) -> tuple[str, tuple[Entry, ...]]:

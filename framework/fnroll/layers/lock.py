@@ -1,7 +1,8 @@
 """A lock: exactly which packages a layer is built from, so that any machine builds the same bytes.
 
 `lock-ARCHITECTURE.json` beside a runtime's manifest. It holds names, versions and digests, and no address: where a
-package lies follows from its name (Debian's pool), and which mirror has it is this machine's affair.
+package lies follows from its name (Debian's pool; an index of Python's packages), and which mirror has it is this
+machine's affair.
 """
 
 from __future__ import annotations
@@ -40,13 +41,37 @@ class Locked:
 
 
 @dataclass(frozen=True, slots=True)
+class Wheel:
+    """One of Python's packages. `file`: its name, which says what it is for; `size` in bytes; `sha256`: hex."""
+
+    name: str
+    version: str
+    file: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class Lock:
+    """`packages` of Debian's `suite`, or `wheels` for the platform that `suite` names (recipe.py)."""
+
     suite: str
     architecture: str
-    packages: tuple[Locked, ...]
+    packages: tuple[Locked, ...] = ()
+    wheels: tuple[Wheel, ...] = ()
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Of everything, by name."""
+        return {row.name: row.version for row in self.rows}
+
+    @property
+    def rows(self) -> tuple[Locked | Wheel, ...]:
+        return self.packages or self.wheels
 
     def text(self) -> str:
-        return json.dumps(asdict(self), indent=1) + "\n"
+        value = {key: item for key, item in asdict(self).items() if item}
+        return json.dumps(value, indent=1) + "\n"
 
     def write(self, directory: Path) -> Path:
         path = file_of(directory, self.architecture)
@@ -79,10 +104,12 @@ def read_lock(directory: Path, architecture: str) -> Lock | None:
     path = file_of(directory, architecture)
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-        lock = Lock(value["suite"], value["architecture"], tuple(Locked(**row) for row in value["packages"]))
+        packages = tuple(Locked(**row) for row in value.get("packages", ()))
+        wheels = tuple(Wheel(**row) for row in value.get("wheels", ()))
+        lock = Lock(value["suite"], value["architecture"], packages, wheels)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise LayerError(f"is no lock: {error}", where=str(path), hint="fn runtime lock NAME writes it anew") from error
     if lock.architecture != architecture:
         raise LayerError(f"is a lock for {lock.architecture}", where=str(path))

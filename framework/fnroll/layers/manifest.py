@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 
 from fnroll import places
 from fnroll.errors import LayerError
@@ -21,17 +21,22 @@ from fnroll.layers.recipe import Recipe
 
 MANIFEST = "runtime.json"
 NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
+ARCHITECTURE = "{architecture}"
+"""In a binary's `entry`: Lambda's name of the architecture."""
+
+Kind = Literal["layer", "package", "managed"]
 
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
     """A custom runtime, as its manifest says.
 
+    `kind`: it travels as a layer, or in the function's own package, or is AWS's and only stood in for here;
     `version`: the oldest interpreter that will do; `base`: the managed runtime that its layer stands on, a function's
     default `Runtime`; `extensions`: of handler files, the preferred one first; `entry`: the program that becomes
     /opt/bootstrap; `files`: what lies under /opt/fn/NAME, relative to `directory`; `licence`: an SPDX expression;
-    `command`: the interpreter that must be on the machine, None where the layer brings its own; `recipe`: what its
-    self-contained layer for Lambda is made of, if it has one.
+    `command`: the interpreter that must be on the machine, None where the layer brings its own; `binary`: `entry` is
+    a program for each architecture; `recipe`: what its self-contained layer for Lambda is made of, if it has one.
     """
 
     name: str
@@ -47,11 +52,17 @@ class Runtime:
     licence: str
     command: str | None
     recipe: Recipe | None = None
+    kind: Kind = "layer"
+    binary: bool = False
 
     @property
     def self_contained(self) -> bool:
         """Whether its layer runs where nothing is installed, as on Lambda itself."""
         return self.command is None
+
+    def entry_for(self, architecture: str) -> str:
+        """The entry's path in the folder."""
+        return self.entry.replace(ARCHITECTURE, architecture)
 
 
 def list_runtimes(project: Path) -> tuple[Runtime, ...]:
@@ -130,10 +141,11 @@ _SHAPE: Mapping[str, tuple[str, _Check, bool]] = {
         lambda v: _is_texts(v) and set(v) <= {"x86_64", "arm64"},
         False,
     ),
+    "kind": ("layer, package or managed", lambda v: v in ("layer", "package", "managed"), True),
     "source": (
-        '{"type": "host", "command": NAME} or {"type": "none"}',
+        '{"type": "host", "command": NAME}, {"type": "none"} or {"type": "binary"}',
         lambda v: (
-            v == {"type": "none"}
+            v in ({"type": "none"}, {"type": "binary"})
             or (
                 isinstance(v, dict)
                 and v.keys() == {"type", "command"}
@@ -186,7 +198,9 @@ def _read(directory: Path) -> Runtime:
         files=tuple(value.get("files", ())),
         licence=value["license"],
         command=source.get("command"),
-        recipe=recipes.recipe_of(value["layer"]) if "layer" in value else None,
+        recipe=recipes.recipe_of(value["layer"], value["base"]) if "layer" in value else None,
+        kind=cast("Kind", value.get("kind", "layer")),
+        binary=source["type"] == "binary",
     )
 
 
@@ -203,7 +217,24 @@ def _problems(value: Any, directory: Path) -> list[str]:
         elif not check(value[key]):
             problems.append(f"{key!r} must be {expected}")
     if "layer" in value:
-        problems += recipes.problems(value["layer"])
+        problems += recipes.problems(value["layer"], value.get("base"))
     if not problems and value["name"] != directory.name:
         problems.append(f"'name' is {value['name']!r} in a folder named {directory.name!r}")
-    return sorted(problems)
+    return sorted(problems or _at_odds(value))
+
+
+def _at_odds(value: Mapping[str, Any]) -> list[str]:
+    """What each key may say, and not all of them together."""
+    kind, source = value.get("kind", "layer"), value["source"]["type"]
+    found = []
+    if kind == "package" and source == "host":
+        found.append("'kind' package needs a 'source' that brings all it needs: none or binary")
+    if kind != "layer" and "layer" in value:
+        found.append(f"'layer' says what a layer is made of, and 'kind' is {kind}")
+    if source == "binary" and "layer" in value:
+        found.append("'layer' brings an interpreter, and 'source' binary needs none")
+    if source != "binary" and ARCHITECTURE in value["entry"]:
+        found.append(f"'entry' may hold {ARCHITECTURE} only where 'source' is binary")
+    if source == "binary" and len(value["architectures"]) > 1 and ARCHITECTURE not in value["entry"]:
+        found.append(f"'entry' must hold {ARCHITECTURE}: a program is for one architecture")
+    return found

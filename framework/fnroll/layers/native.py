@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING
 from fnroll.archive import Entry
 from fnroll.errors import LayerError
 from fnroll.layers import elf
+from fnroll.layers.bases import GLIBC
 
 if TYPE_CHECKING:
     from fnroll.definition import Definition
-
-GLIBC = {"provided.al2023": (2, 34), "provided.al2": (2, 26)}
-"""The libc of each base image (facts/runtimes.md)."""
 
 
 def check_program(definition: Definition, entries: Sequence[Entry], architecture: str) -> None:
@@ -25,10 +23,20 @@ def check_program(definition: Definition, entries: Sequence[Entry], architecture
     entry = next((one for one in entries if one.name == "bootstrap"), None)
     if entry is None or base not in GLIBC:
         return
+    check_executable(entry, base, architecture)
+
+
+def check_executable(entry: Entry, base: str, architecture: str, *, script: bool = True) -> None:
+    """Raises LayerError for a program that cannot run on `architecture` over the image `base`. `script`: one that is no
+    ELF file may be one."""
     where = str(entry.path)
     if not entry.executable:
-        raise LayerError("is not executable, so Lambda cannot start it", where=where, hint="chmod +x bootstrap")
+        raise LayerError(
+            "is not executable, so Lambda cannot start it", where=where, hint=f"chmod +x {entry.path.name}"
+        )
     program = elf.read(entry.path.read_bytes(), where)
+    if program is None and not script:
+        raise LayerError("is no program: not an ELF file", where=where)
     if program is None:
         return
     if program.architecture != architecture:
@@ -40,7 +48,7 @@ def check_program(definition: Definition, entries: Sequence[Entry], architecture
             if program.architecture
             else f"build it for {architecture}",
         )
-    if program.glibc > GLIBC[base]:
+    if base in GLIBC and program.glibc > GLIBC[base]:
         wanted, has = (".".join(map(str, version)) for version in (program.glibc, GLIBC[base]))
         raise LayerError(
             f"needs glibc {wanted}, and {base} has {has}",

@@ -7,7 +7,7 @@ anything is run or sent is found here: a runtime that does not exist, a handler 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fnroll.archive import (
@@ -26,9 +26,9 @@ from fnroll.archive import (
 from fnroll.archive.pipeline import Progress, silent
 from fnroll.archive.stage import stage
 from fnroll.definition import Definition
-from fnroll.errors import ArchiveError, DefinitionError, Finding
-from fnroll.layers.build import LayerPackage, build
-from fnroll.layers.manifest import Runtime, handler_file
+from fnroll.errors import ArchiveError, DefinitionError, Finding, LayerError
+from fnroll.layers.build import RUNTIME_PREFIX, LayerPackage, build, runtime_files
+from fnroll.layers.manifest import Runtime, find_runtime, handler_file
 from fnroll.layers.native import check_program
 from fnroll.layers.selfcontained import Say
 from fnroll.layers.selfcontained import silent as said_to_nobody
@@ -40,7 +40,8 @@ class Parts:
     """A project, read: nothing in it is missing, nothing was written yet.
 
     `root`: where the code lies; `survey`: what of it goes into the package and what `rules` kept out; `layers` in the
-    definition's order: an ARN stays a string, `runtime:NAME` and `./DIR` are built.
+    definition's order: an ARN stays a string, `runtime:NAME` and `./DIR` are built; `inside`: the runtime that is part
+    of the package.
     """
 
     definition: Definition
@@ -48,6 +49,7 @@ class Parts:
     rules: IgnoreRules
     survey: Survey
     layers: tuple[str | LayerPackage, ...]
+    inside: Runtime | None = None
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -93,18 +95,39 @@ def assemble(
     layers.build. Raises DefinitionError, LayerError and ArchiveError."""
     home = definition.directory
     root = src or home
+    inside = _packed_runtime(definition)
     layers = tuple(
         entry if entry.startswith("arn:") else build(entry, home, architecture=architecture, say=say)
         for entry in definition.layers
+        if inside is None or entry != f"{RUNTIME_PREFIX}{inside.name}"
     )
     rules = load_rules(home, exclude_file, style=style)
     found = survey(root, rules, keep_links=keep_links)
-    for layer in layers:
-        if isinstance(layer, LayerPackage) and layer.runtime is not None:
-            _check_handler(definition, layer.runtime, found.entries, rules, root)
+    runtimes = [layer.runtime for layer in layers if isinstance(layer, LayerPackage) and layer.runtime is not None]
+    for runtime in (*runtimes, *([inside] if inside else [])):
+        _check_handler(definition, runtime, found.entries, rules, root)
+    if inside is not None:
+        found = _with_runtime(found, inside, architecture)
     if architecture is not None:
         check_program(definition, found.entries, architecture)
-    return Parts(definition, root, rules, found, layers)
+    return Parts(definition, root, rules, found, layers, inside)
+
+
+def _packed_runtime(definition: Definition) -> Runtime | None:
+    """The runtime that travels in the package, not as a layer."""
+    names = [entry.removeprefix(RUNTIME_PREFIX) for entry in definition.layers if entry.startswith(RUNTIME_PREFIX)]
+    runtimes = (find_runtime(name, definition.directory) for name in names)
+    return next((runtime for runtime in runtimes if runtime.kind == "package"), None)
+
+
+def _with_runtime(found: Survey, runtime: Runtime, architecture: str | None) -> Survey:
+    own = runtime_files(runtime, architecture)
+    if twice := {entry.name for entry in found.entries} & {entry.name for entry in own}:
+        raise LayerError(
+            f"the package and the runtime {runtime.name} both have the file {min(twice)}",
+            hint="rename yours, leave it out by .lambdaignore, or leave the runtime out of Layers",
+        )
+    return replace(found, entries=tuple(sorted((*found.entries, *own), key=lambda entry: entry.name)))
 
 
 def _check_handler(

@@ -2,7 +2,7 @@
 
     lock       which packages exactly (lock.py); made and written beside the manifest where there is none
     fetch      from the cache by digest, else from a mirror (supply.py)
-    assemble   their files, closed over what they need (tree.py)
+    assemble   their files, closed over what they need (tree.py; wheels/tree.py)
     launch     /opt/bootstrap and /opt/bin/INTERPRETER, programs of our own writing (launcher.py)
     pack       with the runtime's own files, as any layer
     keep       the zip in the cache, under what it was made from
@@ -24,14 +24,15 @@ from pathlib import Path
 from fnroll import places
 from fnroll.archive import Entry, Package, pack
 from fnroll.errors import LayerError
-from fnroll.layers import elf
+from fnroll.layers import elf, tree
 from fnroll.layers.launcher import HERE, launcher
 from fnroll.layers.lock import Lock, read_lock
 from fnroll.layers.manifest import Runtime
 from fnroll.layers.recipe import Recipe
 from fnroll.layers.store import sweep, write_whole
 from fnroll.layers.supply import Supply
-from fnroll.layers.tree import Placed, assemble
+from fnroll.layers.tree import Placed
+from fnroll.layers.wheels import tree as wheels
 
 BUILDER = 1
 """Raised with every change that makes other bytes of the same packages: it is part of what a built layer is kept by."""
@@ -56,7 +57,7 @@ def relock(runtime: Runtime, architecture: str, supply: Supply, say: Say = silen
     """Today's versions, written beside the manifest. Raises LayerError."""
     lock = supply.lock(_recipe(runtime, architecture), architecture, say)
     path = lock.write(runtime.directory)
-    say(f"locked {len(lock.packages)} packages of {lock.suite} in {path}")
+    say(f"locked {len(lock.versions)} packages of {lock.suite} in {path}")
     return lock
 
 
@@ -71,9 +72,10 @@ def build_self_contained(
     kept = _kept(note, supply)
     if kept is not None:
         return kept
-    debs = supply.packages(lock, say)
+    packages = supply.packages(lock, say)
     say(f"building the layer of {runtime.name} for {architecture}")
-    files = {f"fn/{runtime.name}/{path}": file for path, file in assemble(recipe, architecture, lock, debs).items()}
+    assembled = (wheels if recipe.type == "wheel" else tree).assemble(recipe, architecture, lock, packages)
+    files = {f"fn/{runtime.name}/{path}": file for path, file in assembled.items()}
     files |= _launchers(runtime, recipe.for_architecture(architecture), architecture, {entry.name for entry in own})
     with tempfile.TemporaryDirectory(prefix="fn-layer-") as scratch:
         package = pack([*own, *_laid_out(files, Path(scratch), own)])
@@ -119,12 +121,15 @@ def _launchers(runtime: Runtime, recipe: Recipe, architecture: str, own: Collect
     """/opt/bootstrap; /opt/bin/INTERPRETER, the same without the loop, whose place a script of the user's takes; and
     one for each further program."""
     home, loader = f"{HERE}/fn/{runtime.name}", elf.LOADERS[architecture]
+    private = recipe.type == "deb"  # a libc of its own, so the loader that belongs to it
     variables = dict(recipe.environment)
     loop = next((at for at, word in enumerate(recipe.arguments) if word.removeprefix(f"{HERE}/") in own), None)
 
     def start(path: str, arguments: tuple[str, ...], settings: Mapping[str, str], up: int) -> Placed:
         name = path.rpartition("/")[2]
-        words = [f"{home}/lib/{loader}", loader, "--library-path", f"{home}/lib", "--argv0", name, f"{home}/bin/{name}"]
+        program = f"{home}/bin/{name}"
+        words = [f"{home}/lib/{loader}", loader, "--library-path", f"{home}/lib", "--argv0", name, program]
+        words = words if private else [program, name]
         return Placed(launcher(architecture, [*words, *arguments], settings, up=up), True, "")
 
     tools = {f"fn/{runtime.name}/tools/{path.rpartition('/')[2]}": path for path in recipe.programs}

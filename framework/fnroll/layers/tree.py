@@ -36,11 +36,11 @@ class Placed:
 class Unpacked:
     """The files of all packages, by path; links are followed to what they mean."""
 
-    def __init__(self, debs: Mapping[str, bytes]) -> None:
+    def __init__(self, found: Iterable[tuple[str, File]]) -> None:
+        """`found`: (package, file); of two files with one name the first counts."""
         self._files: dict[str, tuple[File, str]] = {}
-        for package, data in debs.items():
-            for file in files(data, package):
-                self._files.setdefault(file.name, (file, package))
+        for package, file in found:
+            self._files.setdefault(file.name, (file, package))
 
     def find(self, path: str) -> Placed | None:
         """The regular file at `path`, through links in any part of it; None if there is none."""
@@ -62,6 +62,12 @@ class Unpacked:
         prefix = directory.rstrip("/") + "/"
         yield from sorted(name.removeprefix(prefix) for name in self._files if name.startswith(prefix))
 
+    def of(self, package: str) -> Iterator[tuple[str, Placed]]:
+        """The files of one package, as they are named in it."""
+        for name, (_, owner) in self._files.items():
+            if owner == package and (file := self.find(name)) is not None:
+                yield name, file
+
 
 def _led(path: str, link: str) -> str:
     if link.startswith("/"):
@@ -77,13 +83,8 @@ def _above(path: str) -> Iterator[str]:
 def assemble(recipe: Recipe, architecture: str, lock: Lock, debs: Mapping[str, bytes]) -> dict[str, Placed]:
     """Path below /opt/fn/NAME -> file. Raises LayerError naming what is missing or does not fit."""
     recipe = recipe.for_architecture(architecture)
-    unpacked = Unpacked(debs)
-    tree = _kept(recipe, unpacked)
-    for path in (recipe.interpreter, *recipe.programs):
-        found = unpacked.find(path)
-        if found is None:
-            raise LayerError(f"the packages hold no {path}, which the manifest names as a program")
-        tree[f"bin/{posixpath.basename(path)}"] = Placed(found.content, True, found.package)
+    unpacked = Unpacked((package, file) for package, data in debs.items() for file in files(data, package))
+    tree = kept(recipe, unpacked)
     tree |= _libraries(recipe, architecture, unpacked, tree)
     _check(tree, architecture)
     givers = sorted({file.package for file in tree.values()})
@@ -91,7 +92,8 @@ def assemble(recipe: Recipe, architecture: str, lock: Lock, debs: Mapping[str, b
     return tree
 
 
-def _kept(recipe: Recipe, unpacked: Unpacked) -> dict[str, Placed]:
+def kept(recipe: Recipe, unpacked: Unpacked) -> dict[str, Placed]:
+    """What the recipe keeps of the packages, and its programs. Raises LayerError for what they do not hold."""
     dropped = [pattern for line in recipe.drop if (pattern := compile_line(line)) is not None]
     tree: dict[str, Placed] = {}
     for source, target in recipe.keep:
@@ -103,6 +105,11 @@ def _kept(recipe: Recipe, unpacked: Unpacked) -> dict[str, Placed]:
             file = unpacked.find(f"{source}/{name}")
             if file is not None and place not in tree and not _excluded(place, dropped):
                 tree[place] = file
+    for path in (recipe.interpreter, *recipe.programs):
+        found = unpacked.find(path)
+        if found is None:
+            raise LayerError(f"the packages hold no {path}, which the manifest names as a program")
+        tree[f"bin/{posixpath.basename(path)}"] = Placed(found.content, True, found.package)
     return tree
 
 
