@@ -67,3 +67,13 @@ def test_a_libc_that_lambda_has_not(tmp_path: Path) -> None:
 
 def test_here_nothing_is_asked(tmp_path: Path) -> None:
     assemble(project(tmp_path, launcher("arm64", ["/x", "x"])))
+
+
+def test_libraries_for_another_processor_are_told(tmp_path: Path) -> None:
+    (tmp_path / "local").mkdir()
+    for name, architecture in (("Xs.so", "arm64"), ("Mine.so.1", "x86_64"), ("text.so", None), ("data", "arm64")):
+        content = launcher(architecture, ["/x", "x"]) if architecture else b"no ELF"
+        (tmp_path / "local" / name).write_bytes(content)
+    said: list[str] = []
+    assemble(project(tmp_path, b"#!/bin/sh\n"), architecture="x86_64", say=said.append)
+    assert said == ["not for x86_64, which the function runs on: local/Xs.so"]

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -251,6 +252,45 @@ HANDLERS = [
 @pytest.mark.parametrize(("handler", "files", "answer"), HANDLERS, ids=[f"{row[0]}-{row[2]}" for row in HANDLERS])
 def test_the_handler_is_found(serve: Serve, handler: str, files: dict[str, str], answer: str) -> None:
     assert answers(serve(None, b"{}", files=files, handler=handler)) == [answer]
+
+
+LOCAL = """
+use Config;
+sub handle {
+    require Pure;
+    require Xs;
+    require Old;
+    require Older;
+    my $tool = (grep { -e } map { "$_/tool" } split /:/, $ENV{PATH})[0];
+    open my $run, '-|', $^X, $tool or die "cannot run: $!";
+    return [ (map { $_->where } qw(Pure Xs Old Older)), scalar readline $run ];
+}
+"""
+
+
+def test_what_a_cpanfile_installs_is_found_with_its_programs(serve: Serve, tmp_path: Path) -> None:
+    """The tree that cpanm -L local, carton install and cpm install leave: lib/perl5, in it directories of the
+    architecture and of the version, and bin."""
+    [version, architecture] = subprocess.run(
+        ["perl", "-MConfig", "-e", r'print "$Config{version} $Config{archname}"'],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    module = "package {}; sub where {{ '{}' }} 1;"
+    home = "local/lib/perl5"
+    files = {
+        "cpanfile": "requires 'Pure';",
+        f"{home}/Pure.pm": module.format("Pure", "tree"),
+        f"{home}/{architecture}/Xs.pm": module.format("Xs", "architecture"),
+        f"{home}/{architecture}/.meta/Xs-1.0/install.json": "{}",
+        f"{home}/Xs.pm": module.format("Xs", "shadowed"),
+        f"{home}/{version}/Old.pm": module.format("Old", "version"),
+        f"{home}/{version}/{architecture}/Older.pm": module.format("Older", "both"),
+        "local/bin/tool": "#!/nonexistent/bin/perl\nuse Pure; use Xs; print Pure->where, ' ', Xs->where;",
+    }
+    [found] = answers(serve(LOCAL, b"{}", files=files))
+    assert found == ["tree", "architecture", "version", "both", "tree architecture"]
 
 
 def test_modules_of_other_layers_are_found_after_the_functions_own(serve: Serve, opt: Path) -> None:

@@ -1,10 +1,11 @@
-"""A program of the user's own as `bootstrap`: whether Lambda can start it. Pure but for reading the file.
+"""What of a package is native: a program of the user's own as `bootstrap`, libraries. Pure but for reading the files.
 
 Asked before anything is sent, since on Lambda all one learns is Runtime.InvalidEntrypoint, or a line of the loader's.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ from fnroll.layers.bases import GLIBC
 if TYPE_CHECKING:
     from fnroll.definition import Definition
 
+_LIBRARY = re.compile(r"\.(so|node)(\.[0-9.]+)?$")
+
 
 def check_program(definition: Definition, entries: Sequence[Entry], architecture: str) -> None:
     """Raises LayerError for a `bootstrap` in the package that cannot run on `architecture` under its Runtime."""
@@ -24,6 +27,20 @@ def check_program(definition: Definition, entries: Sequence[Entry], architecture
     if entry is None or base not in GLIBC:
         return
     check_executable(entry, base, architecture)
+
+
+def foreign_libraries(entries: Sequence[Entry], architecture: str) -> tuple[str, ...]:
+    """Shared libraries (Perl's XS, Python's and Node's extensions) that are for another processor, by name.
+
+    No error: a package may bring each library for several. Only heads are read."""
+    found = []
+    for entry in entries:
+        if entry.link is None and _LIBRARY.search(entry.name):
+            with entry.path.open("rb") as file:
+                head = file.read(20)
+            if elf.is_elf(head) and int.from_bytes(head[18:20], "little") != elf.MACHINES[architecture]:
+                found.append(entry.name)
+    return tuple(found)
 
 
 def check_executable(entry: Entry, base: str, architecture: str, *, script: bool = True) -> None:

@@ -29,10 +29,12 @@ from fnroll.definition import Definition
 from fnroll.errors import ArchiveError, DefinitionError, Finding, LayerError
 from fnroll.layers.build import RUNTIME_PREFIX, LayerPackage, build, runtime_files
 from fnroll.layers.manifest import Runtime, find_runtime, handler_file
-from fnroll.layers.native import check_program
+from fnroll.layers.native import check_program, foreign_libraries
 from fnroll.layers.selfcontained import Say
 from fnroll.layers.selfcontained import silent as said_to_nobody
 from fnroll.places import cache_dir
+
+_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,9 @@ def assemble(
         found = _with_runtime(found, inside, architecture)
     if architecture is not None:
         check_program(definition, found.entries, architecture)
+        if foreign := foreign_libraries(found.entries, architecture):
+            more = f" and {len(foreign) - _SHOWN} more" if len(foreign) > _SHOWN else ""
+            say(f"not for {architecture}, which the function runs on: {', '.join(foreign[:_SHOWN])}{more}")
     return Parts(definition, root, rules, found, layers, inside)
 
 
