@@ -36,7 +36,7 @@ print(package.unzipped_size, told("VmHWM:") - before)
 
 @pytest.mark.parametrize("content", ["shrinks", "does not"])
 def test_a_tree_larger_than_what_is_held_at_once(tmp_path: Path, content: str) -> None:
-    """What shrinks is held as it was read, what does not also until it is written: to the cache, which `fn` has always."""
+    """What shrinks is held as it was read, what does not until it is written: to the cache, which `fn` has always."""
     (tmp_path / "tree").mkdir()
     for number in range(FILES):
         path = tmp_path / "tree" / f"{number}.bin"

@@ -278,3 +278,52 @@ def test_render_as_jsonnet_and_with_secrets_hidden(fn: Fn, tmp_path: Path) -> No
         "Variables": {"KEY": "***", "if": "***"}
     }
     assert "--mask" in fn("render", "--mask", ".[", status=2)[1]
+
+
+def test_what_stands_beside_it_there_and_back(
+    session: Session, fn: Fn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fn but for provisioned concurrency, which this function could not start: deployed, written, nothing to deploy."""
+    made = session.service("sqs").create_queue(QueueName="feeds")["QueueUrl"]
+    queue = ARN.format("sqs", made.rpartition("/")[2])
+    extras: dict[str, Any] = {
+        "FunctionUrl": {"AuthType": "NONE", "Cors": {"AllowOrigins": ["*"]}},
+        "Permissions": [
+            {"Principal": "s3.amazonaws.com", "SourceArn": "arn:aws:s3:::b", "StatementId": "bucket"},
+            {"Principal": "210987654321"},
+        ],
+        "FunctionConcurrency": {"ReservedConcurrentExecutions": 3},
+        "EventInvokeConfig": {"MaximumRetryAttempts": 0, "DestinationConfig": {"OnFailure": {"Destination": queue}}},
+        "EventSourceMappings": [{"EventSourceArn": queue, "BatchSize": 5, "Enabled": False}],
+        "RecursionConfig": {"RecursiveLoop": "Allow"},
+        "RuntimeManagementConfig": {"UpdateRuntimeOn": "FunctionUpdate"},
+        "LogRetentionInDays": 7,
+    }
+    package(tmp_path / "first")
+    request = {"FunctionName": "beside", "Role": f"{ROLE}fn", "Runtime": "provided.al2023", "Handler": "h.h"}
+    (tmp_path / "first" / "function.json").write_text(json.dumps(request | {"Fn": extras}))
+    monkeypatch.chdir(tmp_path / "first")
+    fn("deploy")
+    session.control.add_permission(
+        FunctionName="beside", Qualifier="current", StatementId="theirs", Action="lambda:InvokeFunction", Principal="1"
+    )
+    monkeypatch.chdir(tmp_path)
+    said = fn("init", "--function-name", "beside", "second", "--unzip", "--with-settings")[1]
+    assert "permissions that fn did not give stay as they are and are not written: theirs" in said
+    written = json.loads((tmp_path / "second" / "function.json").read_text())
+    assert written.pop("Fn") == extras
+    assert written == request
+    monkeypatch.chdir(tmp_path / "second")
+    assert json.loads(fn("deploy", "--dry-run", "--output", "json")[0])["steps"] == []
+    monkeypatch.chdir(tmp_path)
+    fn("init", "--function-name", "beside", "third")
+    assert "Fn" not in json.loads((tmp_path / "third" / "function.json").read_text())
+    said = fn("init", "--function-name", "beside", "fourth", "--with-settings", "--qualifier", "1")[1]
+    assert "1 is no alias of beside" in said
+    written = json.loads((tmp_path / "fourth" / "function.json").read_text())["Fn"]
+    assert set(written) == {
+        "FunctionConcurrency",
+        "RecursionConfig",
+        "RuntimeManagementConfig",
+        "LogRetentionInDays",
+    }

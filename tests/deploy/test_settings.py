@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -88,6 +89,11 @@ SOURCES: list[tuple[Any, list[Any], list[tuple[str, Any]]]] = [
     ),
     ([{"EventSourceArn": QUEUE, "Enabled": False}], [mapping(State="Disabling")], []),
     ([{"EventSourceArn": QUEUE, "StartingPosition": "LATEST"}], [mapping()], []),
+    (
+        [{"EventSourceArn": QUEUE, "StartingPositionTimestamp": "2026-11-01T12:00:00Z"}],
+        [mapping(StartingPositionTimestamp=datetime(2026, 11, 1, 12, tzinfo=UTC))],
+        [],
+    ),
     ([], [mapping()], [("delete-event-source", {"UUID": "u"})]),
     ([], [mapping(State="Deleting")], []),
 ]

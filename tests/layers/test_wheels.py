@@ -129,12 +129,19 @@ def test_pip_finds_it_in_the_index_that_it_is_configured_with(project: Path) -> 
     assert supply.packages(lock, print).keys() == {"greeter"}
 
 
-def test_what_pip_has_not_got_is_said_with_its_own_words(project: Path) -> None:
-    if importlib.util.find_spec("pip") is None:
-        pytest.skip("no pip in this environment")
-    with pytest.raises(LayerUnavailable, match=r"pip has not got greeter==9: No matching distribution") as caught:
-        pip.Pip(wheel_support.index(project / "index", {}))(["greeter==9"], "cp313 manylinux_2_34", "arm64", False)
-    assert "PIP_INDEX_URL" in str(caught.value.hint)
+@pytest.mark.parametrize(
+    ("printed", "reason"),
+    [
+        (
+            "ERROR: Could not find a version (from versions: none)\nERROR: No matching distribution found for a==9\n",
+            "No matching distribution found for a==9",
+        ),
+        ("WARNING: a proxy\nTraceback (most recent call last):\nOSError: no space\n", "OSError: no space"),
+        ("", "it gave no reason"),
+    ],
+)
+def test_what_pip_says_last_is_the_reason(printed: str, reason: str) -> None:
+    assert pip.said(printed) == reason
 
 
 def test_the_tags_that_run_on_a_base_image() -> None:

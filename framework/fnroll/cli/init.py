@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fnroll.aws import FunctionState
 
 ZIP = "function.zip"
-_OF_A_FUNCTION = ("download", "unzip", "qualifier", "function_url", "jsonnet", "force_overwrite")
+_OF_A_FUNCTION = ("download", "unzip", "qualifier", "function_url", "with_settings", "jsonnet", "force_overwrite")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -39,6 +39,12 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 @click.option("--download", is_flag=True, help=f"Save its code as {ZIP}.")
 @click.option("--unzip", is_flag=True, help="Unpack its code.")
 @click.option("--function-url", is_flag=True, help="Write its function_url.json.")
+@click.option(
+    "--with-settings",
+    is_flag=True,
+    help="Write the key Fn too: concurrency, event sources, permissions and the like, of the alias current or that of "
+    "--qualifier. lambroll does not know it.",
+)
 @click.option("--jsonnet", is_flag=True, help="Write .jsonnet, not .json.")
 @click.option("--force-overwrite", is_flag=True, help="Replace files that are there, without a question.")
 @click.pass_context
@@ -121,6 +127,7 @@ def _read(
     download: bool,
     unzip: bool,
     function_url: bool,
+    with_settings: bool,
     jsonnet: bool,
 ) -> _Found:
     """All that is asked of AWS, before anything is written."""
@@ -129,14 +136,20 @@ def _read(
     from fnroll.deploy.written import definition_of, skeleton
 
     session = app.session()
-    wanted = download or unzip or qualifier is not None or function_url
+    wanted = download or unzip or qualifier is not None or function_url or with_settings
     control = session.control
     state = get_function(control, name, qualifier) if wanted else find_function(control, name)
     suffix = "jsonnet" if jsonnet else "json"
     if state is None:
         app.warn(f"there is no function {name}: a definition is written to start from; its Role is yours to name")
         return _Found({f"function.{suffix}": _encoded(skeleton(name), jsonnet)}, None, False)
-    files = {f"function.{suffix}": _encoded(definition_of(state, _tags(app, state)), jsonnet)}
+    definition = definition_of(state, _tags(app, state))
+    if with_settings:
+        from fnroll.cli.existing import settings_of
+
+        if extras := settings_of(app, state, qualifier, url_apart=function_url):
+            definition["Fn"] = extras
+    files = {f"function.{suffix}": _encoded(definition, jsonnet)}
     if function_url and (url := _url(app, name, qualifier)):
         files[f"function_url.{suffix}"] = _encoded(url, jsonnet)
     if (download or unzip) and state.package_type == "Image":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from fnroll.definition.service import shape
@@ -107,6 +108,9 @@ def _changes(wanted: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any
     changed = {
         key: value for key, value in wanted.items() if key != "FunctionName" and not _covers(value, there.get(key))
     }
+    at = "StartingPositionTimestamp"
+    if at in changed and at in now and _moment(changed[at]) == _moment(now[at]):
+        del changed[at]
     # Where a stream was begun is not told once it has been read; then nobody can want it otherwise.
     for key in ("StartingPosition", "StartingPositionTimestamp", "Tags"):
         if key not in now:
@@ -115,6 +119,15 @@ def _changes(wanted: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any
         if key not in wanted and _says_something(now.get(key)):
             changed[key] = empty
     return changed
+
+
+def _moment(value: Any) -> Any:
+    """Of a time as a file has it and as boto3 gives it: seconds since the epoch."""
+    try:
+        moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value).replace("Z", "+00:00"))
+    except ValueError:
+        return value
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def _covers(value: Any, now: Any) -> bool:

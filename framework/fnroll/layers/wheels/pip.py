@@ -79,9 +79,7 @@ class Pip:
             except OSError as error:
                 raise LayerUnavailable(f"pip cannot be started: {error.strerror}") from error
             if done.returncode != 0:
-                raise LayerUnavailable(
-                    f"pip has not got {', '.join(_names(lines))}: {_said(done.stderr)}", hint=_ADVICE
-                )
+                raise LayerUnavailable(f"pip has not got {', '.join(_names(lines))}: {said(done.stderr)}", hint=_ADVICE)
             return {path.name: path.read_bytes() for path in sorted(target.iterdir())}
 
 
@@ -89,7 +87,7 @@ def _names(lines: Sequence[str]) -> list[str]:
     return [line.partition(" --hash=")[0] for line in lines]
 
 
-def _said(text: str) -> str:
+def said(text: str) -> str:
     """The last error that pip printed; the ones before it are its way there."""
     errors = [line.removeprefix("ERROR:").strip() for line in text.splitlines() if line.startswith("ERROR:")]
     return errors[-1] if errors else text.strip().rpartition("\n")[2] or "it gave no reason"
