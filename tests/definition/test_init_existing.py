@@ -283,9 +283,11 @@ def test_render_as_jsonnet_and_with_secrets_hidden(fn: Fn, tmp_path: Path) -> No
 def test_what_stands_beside_it_there_and_back(
     session: Session, fn: Fn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Fn but for provisioned concurrency, which this function could not start: deployed, written, nothing to deploy."""
-    made = session.service("sqs").create_queue(QueueName="feeds")["QueueUrl"]
-    queue = ARN.format("sqs", made.rpartition("/")[2])
+    """Fn and code signing: deployed, written, nothing to deploy. (What needs a queue or a function that starts is in
+    tests/deploy/test_written_settings.py.)"""
+    queue = ARN.format("sqs", "feeds")
+    publisher = {"SigningProfileVersionArns": ["arn:aws:signer:us-east-1:000000000000:/signing-profiles/p/1"]}
+    signing = session.control.create_code_signing_config(AllowedPublishers=publisher)["CodeSigningConfig"]
     extras: dict[str, Any] = {
         "FunctionUrl": {"AuthType": "NONE", "Cors": {"AllowOrigins": ["*"]}},
         "Permissions": [
@@ -294,7 +296,6 @@ def test_what_stands_beside_it_there_and_back(
         ],
         "FunctionConcurrency": {"ReservedConcurrentExecutions": 3},
         "EventInvokeConfig": {"MaximumRetryAttempts": 0, "DestinationConfig": {"OnFailure": {"Destination": queue}}},
-        "EventSourceMappings": [{"EventSourceArn": queue, "BatchSize": 5, "Enabled": False}],
         "RecursionConfig": {"RecursiveLoop": "Allow"},
         "RuntimeManagementConfig": {"UpdateRuntimeOn": "FunctionUpdate"},
         "LogRetentionInDays": 7,
@@ -303,6 +304,9 @@ def test_what_stands_beside_it_there_and_back(
     request = {"FunctionName": "beside", "Role": f"{ROLE}fn", "Runtime": "provided.al2023", "Handler": "h.h"}
     (tmp_path / "first" / "function.json").write_text(json.dumps(request | {"Fn": extras}))
     monkeypatch.chdir(tmp_path / "first")
+    fn("deploy")
+    request["CodeSigningConfigArn"] = signing["CodeSigningConfigArn"]  # the local cloud puts it on what exists
+    (tmp_path / "first" / "function.json").write_text(json.dumps(request | {"Fn": extras}))
     fn("deploy")
     session.control.add_permission(
         FunctionName="beside", Qualifier="current", StatementId="theirs", Action="lambda:InvokeFunction", Principal="1"
@@ -316,8 +320,6 @@ def test_what_stands_beside_it_there_and_back(
     monkeypatch.chdir(tmp_path / "second")
     assert json.loads(fn("deploy", "--dry-run", "--output", "json")[0])["steps"] == []
     monkeypatch.chdir(tmp_path)
-    fn("init", "--function-name", "beside", "third")
-    assert "Fn" not in json.loads((tmp_path / "third" / "function.json").read_text())
     said = fn("init", "--function-name", "beside", "fourth", "--with-settings", "--qualifier", "1")[1]
     assert "1 is no alias of beside" in said
     written = json.loads((tmp_path / "fourth" / "function.json").read_text())["Fn"]

@@ -16,6 +16,7 @@ ONE_STAGE = {
     "test_an_image_function_is_deployed_and_changed": "moto looks an image up in a registry of its own",
     "test_a_url_that_moves_to_the_alias_stands_there_before_the_old_one_goes": "moto has one URL for a function",
     "session": "test_round_trip: moto forgets members; those that it keeps are in test_diff, on both",
+    "local_stage": "test_signing: moto has no code signing",
     "test_the_settings_of_the_key_fn_on_moto": "the local cloud's are in tests/cloud/test_settings.py",
 }
 """Test, class or fixture -> why it opens one stage alone."""

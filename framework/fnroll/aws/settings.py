@@ -39,6 +39,7 @@ def _same(*names: str) -> dict[str, str]:
 
 TABLE: Final[Mapping[str, Setting]] = {
     "FunctionConcurrency": Setting("function_concurrency", _same("ReservedConcurrentExecutions")),
+    "CodeSigningConfigArn": Setting("function_code_signing_config", _same("CodeSigningConfigArn")),
     "RecursionConfig": Setting("function_recursion_config", _same("RecursiveLoop"), ends=False),
     "RuntimeManagementConfig": Setting(
         "runtime_management_config", _same("UpdateRuntimeOn", "RuntimeVersionArn"), ends=False

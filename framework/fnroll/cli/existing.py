@@ -1,4 +1,7 @@
-"""What stands beside a function that exists, read for `fn init --with-settings`. What may not be read is left out."""
+"""What a function that exists has and GetFunction does not tell, read for `fn init`.
+
+What the caller may not read, or the other side does not know, is left out, and said.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ if TYPE_CHECKING:
     from fnroll.aws import FunctionState
 
 ALIAS = "current"
+_UNREADABLE = (403, 405, 501)
 
 
 def settings_of(app: App, state: FunctionState, qualifier: str | None, *, url_apart: bool) -> dict[str, Any]:
@@ -42,6 +46,17 @@ def settings_of(app: App, state: FunctionState, qualifier: str | None, *, url_ap
     return extras
 
 
+def code_signing(app: App, state: FunctionState) -> str | None:
+    """The ARN of the function's code signing configuration, which AWS tells by a call of its own."""
+    from fnroll.aws.settings import read_setting
+
+    if state.package_type == "Image":  # images are signed otherwise
+        return None
+    key = "CodeSigningConfigArn"
+    found = _read(app, key, lambda: read_setting(app.session(), key, state.name, "", ""), {})
+    return str(found[key]) if key in found else None
+
+
 def _alias(app: App, name: str, qualifier: str | None) -> str | None:
     """The alias whose settings are meant; None for a version, and where there is none."""
     from fnroll.aws.aliases import get_alias
@@ -63,7 +78,7 @@ def _read(app: App, key: str, read: Callable[[], Any], nothing: Any) -> Any:
     try:
         return read()
     except AwsError as error:
-        if error.status != 403:
+        if error.status not in _UNREADABLE:
             raise
-        app.warn(f"Fn.{key} could not be read and is left out: {error.message}")
+        app.warn(f"{key} could not be read and is left out: {error.message}")
         return nothing

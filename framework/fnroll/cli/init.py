@@ -133,6 +133,7 @@ def _read(
     """All that is asked of AWS, before anything is written."""
     from fnroll.aws.code import download_code
     from fnroll.aws.functions import find_function, get_function
+    from fnroll.cli.existing import code_signing, settings_of
     from fnroll.deploy.written import definition_of, skeleton
 
     session = app.session()
@@ -144,11 +145,10 @@ def _read(
         app.warn(f"there is no function {name}: a definition is written to start from; its Role is yours to name")
         return _Found({f"function.{suffix}": _encoded(skeleton(name), jsonnet)}, None, False)
     definition = definition_of(state, _tags(app, state))
-    if with_settings:
-        from fnroll.cli.existing import settings_of
-
-        if extras := settings_of(app, state, qualifier, url_apart=function_url):
-            definition["Fn"] = extras
+    if arn := code_signing(app, state):
+        definition["CodeSigningConfigArn"] = arn
+    if with_settings and (extras := settings_of(app, state, qualifier, url_apart=function_url)):
+        definition["Fn"] = extras
     files = {f"function.{suffix}": _encoded(definition, jsonnet)}
     if function_url and (url := _url(app, name, qualifier)):
         files[f"function_url.{suffix}"] = _encoded(url, jsonnet)

@@ -22,6 +22,8 @@ from fnroll.aws.waits import UPDATED, Progress, wait_for
 from fnroll.deploy.desired import URL_TAG, Desired
 from fnroll.deploy.publish import find
 from fnroll.deploy.settings import OF_ALIAS, OF_FUNCTION, PERMISSIONS, SOURCES
+from fnroll.deploy.signing import MEMBER as SIGNING
+from fnroll.deploy.signing import concerns
 from fnroll.deploy.steps import Wishes
 from fnroll.deploy.urls import Door, concerned, places_of
 from fnroll.errors import NotFound
@@ -79,6 +81,7 @@ def read_actual(
         reads["versions"] = lambda: list_versions(client, name)
         reads["aliases"] = lambda: list_aliases(client, name)
     keys = [key for key in (*OF_FUNCTION, *OF_ALIAS) if key in desired.settings]
+    keys += [SIGNING] if concerns(desired.signing, desired.signing_stays, function) else []
     for key, read in zip(keys, settings_of(session, keys, name, alias, desired.log_group), strict=True):
         reads[f"setting {key}"] = read
     found = _side_by_side(reads)

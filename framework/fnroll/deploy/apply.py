@@ -40,6 +40,7 @@ from fnroll.deploy.desired import RESETS, Desired, differences
 from fnroll.deploy.plan import Plan, own_tags
 from fnroll.deploy.publish import publish
 from fnroll.deploy.settings import OF_FUNCTION
+from fnroll.deploy.signing import MEMBER as SIGNING
 from fnroll.deploy.steps import Step
 from fnroll.deploy.told import Event, Report, Result
 from fnroll.errors import AwsError, Conflict, DeployError, NotFound, PreconditionFailed
@@ -336,7 +337,7 @@ class _Run:
 
     def _beside(self, step: Step) -> None:
         self.beside.do(step)
-        if step.target in OF_FUNCTION:
+        if step.target in (*OF_FUNCTION, SIGNING):
             self._reread()
 
     def _reread(self) -> None:

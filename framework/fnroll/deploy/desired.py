@@ -16,6 +16,8 @@ from fnroll.aws import FunctionState
 from fnroll.definition import Definition
 from fnroll.definition.service import shape
 from fnroll.deploy.ignored import Path, kept
+from fnroll.deploy.signing import MEMBER as SIGNING
+from fnroll.deploy.signing import SIGNING_TAG
 from fnroll.deploy.urls import Url
 from fnroll.errors import UsageError
 from fnroll.layers import LayerPackage
@@ -26,7 +28,7 @@ PACKAGE_TAG = "fn:package"
 URL_TAG = "fn:url"
 """The function tag that says on which aliases the URL is ours: one that the file has no more is deleted then."""
 
-OWN_TAGS = (PACKAGE_TAG, URL_TAG)
+OWN_TAGS = (PACKAGE_TAG, URL_TAG, SIGNING_TAG)
 
 DEFAULTS: Mapping[str, Any] = {
     "Description": "",
@@ -58,7 +60,7 @@ class Desired:
     `configuration`: members of UpdateFunctionConfiguration, defaults filled in, without Layers; `said`: those of them
     that the file itself says. `layers` in order: ARNs, and packages still to be published. `creation`: the members
     that CreateFunction alone takes. `url` is None where no file has one (and one of ours goes, but for `url_stays`);
-    `settings`: the rest of Fn.
+    `settings`: the rest of Fn; `signing_stays`: the code signing configuration is left as it is.
     """
 
     name: str
@@ -73,6 +75,12 @@ class Desired:
     url: Url | None
     settings: Mapping[str, Any] = field(default_factory=dict)
     url_stays: bool = False
+    signing_stays: bool = False
+
+    @property
+    def signing(self) -> str | None:
+        """The ARN of the code signing configuration."""
+        return self.creation.get(SIGNING)
 
     @property
     def by_s3(self) -> bool:
@@ -168,6 +176,8 @@ def _without(desired: Desired, state: FunctionState, tags: Mapping[str, str], pa
         settings = {key: value for key, value in desired.settings.items() if key != rest[0]}
         desired = replace(desired, settings=settings)
         return replace(desired, url=None, url_stays=True) if rest[0] == "FunctionUrl" else desired
+    if head == SIGNING:
+        return _unsigned(desired)
     if head in desired.creation:
         return replace(desired, creation={key: value for key, value in desired.creation.items() if key != head})
     if head not in shape("UpdateFunctionConfigurationRequest")["members"] or head in _NOT_CONFIGURATION:
@@ -176,12 +186,17 @@ def _without(desired: Desired, state: FunctionState, tags: Mapping[str, str], pa
     return replace(desired, configuration=configuration)
 
 
+def _unsigned(desired: Desired) -> Desired:
+    creation = {key: value for key, value in desired.creation.items() if key != SIGNING}
+    return replace(desired, creation=creation, signing_stays=True)
+
+
 def unconfigured(desired: Desired, state: FunctionState) -> Desired:
     """`desired` with the whole configuration, the layers and the tags left as they are."""
     there = _answered(state.configuration)
     nothing = {**DEFAULTS, **RESETS}
     configuration = {key: there.get(key) or nothing.get(key, value) for key, value in desired.configuration.items()}
-    return replace(desired, configuration=configuration, layers=state.layers, tags=None)
+    return replace(_unsigned(desired), configuration=configuration, layers=state.layers, tags=None)
 
 
 def _answered(configuration: Mapping[str, Any]) -> dict[str, Any]:

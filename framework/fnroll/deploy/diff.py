@@ -20,6 +20,8 @@ from fnroll.deploy.desired import OWN_TAGS, Desired, differences
 from fnroll.deploy.plan import layer_refs, steps_to
 from fnroll.deploy.record import told
 from fnroll.deploy.settings import OF_ALIAS, OF_FUNCTION, PERMISSIONS, SOURCES, setting_steps, source_steps
+from fnroll.deploy.signing import MEMBER as SIGNING
+from fnroll.deploy.signing import signing_steps
 from fnroll.deploy.steps import Step
 from fnroll.deploy.urls import door_steps
 from fnroll.layers import LayerPackage
@@ -141,6 +143,9 @@ def _coming(layer: str | LayerPackage) -> str:
 def beside(desired: Desired, actual: Actual, alias: str) -> Iterator[Step]:
     """What differs beside code and configuration, as the steps that a deploy would take there."""
     there = None if actual.function is None else actual.settings
+    if actual.function is not None:
+        signing = actual.settings.get(SIGNING) or {}
+        yield from signing_steps(desired.signing, desired.signing_stays, actual.function, signing)
     yield from setting_steps(OF_FUNCTION, desired.settings, there, desired.name)
     ours = frozenset[str]() if desired.url_stays else actual.our_urls
     yield from door_steps(desired.url, alias, ours, actual.doors, desired.settings.get(PERMISSIONS))

@@ -3,6 +3,7 @@
 The order is fixed and is what makes an interrupted deploy harmless:
 
     layers        a new layer version harms nobody
+    signing       the code signing configuration, by which new code is judged
     $LATEST       create, or code, then configuration; nobody is routed to $LATEST
     settings      of the function: concurrency, recursion, runtime management, retention
     version       $LATEST frozen under a number, waited for until it is Active
@@ -40,6 +41,8 @@ from fnroll.deploy.desired import (
 from fnroll.deploy.prune import prune_steps
 from fnroll.deploy.record import previous_of, told, with_record, without_record
 from fnroll.deploy.settings import OF_ALIAS, OF_FUNCTION, PERMISSIONS, SOURCES, setting_steps, source_steps
+from fnroll.deploy.signing import MEMBER as SIGNING
+from fnroll.deploy.signing import SIGNING_TAG, signing_steps, untag_steps
 from fnroll.deploy.steps import Kind, Step, Wishes
 from fnroll.deploy.urls import as_tag, concerned, door_steps
 from fnroll.errors import DeployError
@@ -76,6 +79,7 @@ def plan(desired: Desired, actual: Actual, *, alias: str, wishes: Wishes = Wishe
         steps.append(_publish(own, actual, alias))
     if actual.function is not None and wishes.function:
         steps += _tags(own, actual.function, alias, actual.our_urls)
+        steps += untag_steps(*_signing(own, actual.function))
     elif actual.function is not None and own.url is not None:
         tag = {URL_TAG: own_tags(own, alias, actual.our_urls)[URL_TAG]}
         if not tag.items() <= (actual.function.tags or {}).items():
@@ -119,12 +123,17 @@ def _to_latest(desired: Desired, actual: Actual, wishes: Wishes) -> Iterator[Ste
     if actual.function is None:
         steps = [*_create(desired)]
     else:
+        yield from signing_steps(*_signing(desired, actual.function), actual.settings.get(SIGNING) or {})
         steps = [*_repair(desired, actual.function)]
         repairs = _kinds(steps)
         steps += [step for step in steps_to(desired, actual.function, actual) if step.kind not in repairs]
     if desired.by_s3 and _kinds(steps) & {"create-function", "update-code"}:
         yield _upload(desired)
     yield from steps
+
+
+def _signing(desired: Desired, state: FunctionState) -> tuple[str | None, bool, FunctionState]:
+    return desired.signing, desired.signing_stays, state
 
 
 def _upload(desired: Desired) -> Step:
@@ -314,7 +323,8 @@ def own_tags(desired: Desired, alias: str, our_urls: frozenset[str] = frozenset(
     """The tags to have: the file's, the mark of the package, and where the URL is ours (one that is to go included)."""
     mark = {PACKAGE_TAG: package_mark(desired.package)} if desired.package is not None else {}
     url = {URL_TAG: as_tag(our_urls | {desired.url.at or alias})} if desired.url is not None else {}
-    return {**(desired.tags or {}), **mark, **url}
+    signing = {SIGNING_TAG: desired.signing} if desired.signing is not None else {}
+    return {**(desired.tags or {}), **mark, **url, **signing}
 
 
 def _tags(desired: Desired, state: FunctionState, alias: str, our_urls: frozenset[str]) -> Iterator[Step]:
