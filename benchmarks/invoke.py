@@ -4,8 +4,9 @@
 
 Beside it: AWS's Runtime Interface Emulator, running the same bootstrap (its program lies in the wheel of aws-sam-cli,
 which pip fetches into a directory of the benchmark's own), and a floor: the same HTTP server answering the same request
-by itself, without any function behind it. The load comes from a process of its own (benchmarks/load.py); on a machine
-with two cores all share them.
+by itself, without any function behind it. Twice: for an echo by Python's standard library, which itself takes about as
+long as either emulator, and for one in C (where there is a compiler), which leaves the emulators alone with the kernel.
+The load comes from a process of its own (benchmarks/load.py); on a machine with two cores all share them.
 
 AWS's emulator takes one invocation at a time: a second one at once ends its process. Its rate on one connection is so
 the most that it gives eight clients, and is what stands there.
@@ -17,6 +18,7 @@ import asyncio
 import json
 import os
 import platform
+import shutil
 import signal
 import socket
 import subprocess
@@ -30,6 +32,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from alone import NATIVE
 from fnroll.emulator.wire import HttpServer, Reply, Request
 from load import measure
 
@@ -47,6 +50,17 @@ while True:
     api.getresponse().read()
 """
 """One function for both: an echo by the standard library."""
+
+
+def bootstraps(scratch: Path) -> Iterator[tuple[str, bytes]]:
+    """What is run: a name, and the program."""
+    yield "an echo in Python", BOOTSTRAP.encode()
+    if compiler := shutil.which("cc"):
+        (scratch / "native.c").write_text(NATIVE)
+        options = ["-O2", "-w", "-static", "-o", str(scratch / "native")]
+        subprocess.run([compiler, *options, str(scratch / "native.c")], check=True)
+        yield "an answer in C", (scratch / "native").read_bytes()
+
 
 DEFINITION = {
     "FunctionName": "echo",
@@ -143,16 +157,17 @@ def main(seconds: float) -> None:
         project = here / "echo"
         project.mkdir()
         (project / "function.json").write_text(json.dumps(DEFINITION))
-        (project / "bootstrap").write_text(BOOTSTRAP)
-        (project / "bootstrap").chmod(0o755)
         program = peer_program(here)
         url = fn("local", "up", "--detach", "--port", "0", cwd=project).strip()
         try:
-            fn("deploy", "--local", cwd=project)
             status = json.loads(fn("local", "status", "--output", "json", cwd=project))
-            port = int(url.rsplit(":", 1)[1])
-            print(f"sandbox tier: {status['tier']}; an echo in Python; {seconds:g} s each")
-            compare(port, program, project / "bootstrap", seconds)
+            for name, content in bootstraps(here):
+                (project / "bootstrap").unlink(missing_ok=True)
+                (project / "bootstrap").write_bytes(content)
+                (project / "bootstrap").chmod(0o755)
+                fn("deploy", "--local", cwd=project)
+                print(f"sandbox tier: {status['tier']}; {name}; {seconds:g} s each")
+                compare(int(url.rsplit(":", 1)[1]), program, project / "bootstrap", seconds)
         finally:
             fn("local", "down", cwd=project)
 

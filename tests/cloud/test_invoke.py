@@ -12,8 +12,8 @@ from botocore.exceptions import ClientError
 
 from cloud_support import ARN, Failure, FakeEmulator, client, make, package, raw, served
 from fnroll.cloud import Endpoint
-from fnroll.cloud.invoke import draw
 from fnroll.cloud.records import AliasRow, FunctionRow
+from fnroll.cloud.resolve import draw
 from fnroll.emulator.api import FunctionConfig, Invocation
 from fnroll.errors import EmulatorError, InvocationThrottled
 
@@ -180,3 +180,29 @@ def test_an_invocation_too_many_is_refused_with_lambdas_reason(
         "Type": "User",
         "message": "Rate Exceeded.",
     }
+
+
+def test_what_is_kept_of_an_alias_lasts_until_it_moves(lambda_: Any) -> None:
+    """Rows are kept between invocations: a write of any kind is seen by the next."""
+
+    def version(qualifier: str) -> str:
+        said: str = lambda_.invoke(FunctionName="hello", Qualifier=qualifier)["ExecutedVersion"]
+        return said
+
+    make(lambda_)
+    for description in ("one", "two"):
+        lambda_.publish_version(FunctionName="hello", Description=description)
+        lambda_.update_function_configuration(FunctionName="hello", Description=description)
+    lambda_.create_alias(FunctionName="hello", Name="live", FunctionVersion="1")
+    assert [version("live"), version("live"), version("2")] == ["1", "1", "2"]
+    lambda_.update_alias(FunctionName="hello", Name="live", FunctionVersion="2")
+    assert version("live") == "2"
+    lambda_.delete_alias(FunctionName="hello", Name="live")
+    with pytest.raises(ClientError, match="Cannot find alias arn"):
+        version("live")
+    lambda_.delete_function(FunctionName="hello", Qualifier="2")
+    with pytest.raises(ClientError, match="Function not found"):
+        version("2")
+    lambda_.delete_function(FunctionName="hello")
+    with pytest.raises(ClientError, match="Function not found"):
+        version("$LATEST")

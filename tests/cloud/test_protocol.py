@@ -48,6 +48,25 @@ def test_a_path_names_its_operation(method: str, target: str, name: str, given_:
     assert parsed(method, target) == (name, given_)
 
 
+def test_what_is_remembered_of_a_request_is_all_but_its_body() -> None:
+    known = protocol.Remembered({"Invoke"})
+    path = "/2015-03-31/functions/f/invocations"
+    first = request("POST", path, {"a": 1}, [("x-amz-log-type", "Tail"), ("user-agent", "x")])
+    operation, variables = protocol.find(first)
+    assert known.get(known.said(first)) is None
+    known.keep(known.said(first), operation, protocol.parse(operation, first, variables))
+    again = request("POST", path, {"b": 2}, [("user-agent", "y"), ("x-amz-log-type", "Tail")])
+    assert known.get(known.said(again)) == (operation, {"FunctionName": "f", "LogType": "Tail"})
+    for other in (
+        request("POST", path, {"a": 1}),
+        request("POST", path, {"a": 1}, [("x-amz-log-type", "None")]),
+        request("POST", path, {"a": 1}, [("x-amz-log-type", "Tail"), ("x-amz-invocation-type", "Event")]),
+        request("POST", f"{path}?Qualifier=1", {"a": 1}, [("x-amz-log-type", "Tail")]),
+        request("GET", path, {"a": 1}, [("x-amz-log-type", "Tail")]),
+    ):
+        assert known.get(known.said(other)) is None
+
+
 def test_a_query_that_an_operation_insists_on_tells_it_apart() -> None:
     arn = "arn:aws:lambda:us-east-1:000000000000:layer:l:1"
     assert parsed("GET", f"/2018-10-31/layers?find=LayerVersion&Arn={quote(arn)}") == (

@@ -79,7 +79,7 @@ def test_cold_then_warm_in_the_same_process(tier: str, tmp_path: Path) -> None:
 def test_the_event_arrives_with_its_headers_and_the_answer_byte_for_byte(tier: str, tmp_path: Path) -> None:
     config = function(tmp_path)
     text = 'my $h = $head; $h =~ s/.*?\\r\\n//; respond(join("|", $h, $event, "\u00e4\u2192\0\xff"))'
-    asked = event(text, trace_id="Root=1-2-3", client_context='{"custom":"\u00e4"}')
+    asked = event(text, trace_id="Root=1-2-3;Sampled=0", client_context='{"custom":"\u00e4"}')
 
     async def main():
         async with opened(tier, clock=lambda: 1_700_000_000.0) as invoke:
@@ -92,7 +92,7 @@ def test_the_event_arrives_with_its_headers_and_the_answer_byte_for_byte(tier: s
         f"Lambda-Runtime-Aws-Request-Id: {REQUEST_ID}",
         "Lambda-Runtime-Deadline-Ms: 1700000010000",
         f"Lambda-Runtime-Invoked-Function-Arn: {config.arn}",
-        "Lambda-Runtime-Trace-Id: Root=1-2-3",
+        "Lambda-Runtime-Trace-Id: Root=1-2-3;Sampled=0",
         'Lambda-Runtime-Client-Context: {"custom":"\u00e4"}',
         "Content-Type: application/json",
     ]

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from fnroll.emulator import LogLine
     from fnroll.sandbox.api import Network
 
+PRINTED_AFTER = 0.02
+"""Seconds after which the lines that functions have logged are shown, together."""
+
 START_LIMIT = 30.0
 """Seconds a detached cloud may take until it answers."""
 
@@ -98,27 +101,39 @@ async def _serve(
         app.say(missing_line(endpoint.tier, list(endpoint.missing)), dim=True)
         app.say(f"export AWS_ENDPOINT_URL={endpoint.url}  # for any AWS SDK; Ctrl-C stops", dim=True)
 
+    printed: list[str] = []
+
     def print_line(line: LogLine) -> None:
-        sys.stderr.write(f"{line.function}[{line.version}] {line.text}\n")
+        """Lines go out together a moment later: a write for each would cost the invocation that it is of."""
+        if not printed:
+            loop.call_later(PRINTED_AFTER, print_all)
+        printed.append(f"{line.function}[{line.version}] {line.text}\n")
+
+    def print_all() -> None:
+        sys.stderr.write("".join(printed))
         sys.stderr.flush()
+        printed.clear()
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    await cloud.serve(
-        app.state,
-        port=port,
-        on_ready=ready,
-        sink=print_line,
-        stop=stop,
-        tier=sandbox,
-        network=network,
-        speed=speed,
-        signatures=signatures,
-        rates=rates,
-        keys=_own_keys(),
-    )
+    try:
+        await cloud.serve(
+            app.state,
+            port=port,
+            on_ready=ready,
+            sink=print_line,
+            stop=stop,
+            tier=sandbox,
+            network=network,
+            speed=speed,
+            signatures=signatures,
+            rates=rates,
+            keys=_own_keys(),
+        )
+    finally:
+        print_all()
 
 
 def _own_keys() -> dict[str, str]:

@@ -18,9 +18,9 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from email.utils import formatdate
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
-from uuid import uuid4
 
 from fnroll.cloud import protocol
 from fnroll.cloud.control import OPERATIONS, Control
@@ -38,6 +38,7 @@ from fnroll.cloud.state import Endpoint, State
 from fnroll.cloud.store import Store, is_key, read_package
 from fnroll.cloud.url_gate import UrlGate
 from fnroll.definition.service import Operation
+from fnroll.emulator.ids import new_id
 from fnroll.emulator.wire import Reply, Request
 from fnroll.errors import FnError, InvocationThrottled
 
@@ -100,6 +101,7 @@ class Gate:
         self._control = control
         self._invocations = invocations
         self._data_plane = DataPlane(invocations, events)
+        self._remembered = protocol.Remembered(INVOKING)
         self._urls = UrlGate(state.read, invocations, signatures)
         self._others = others
         self._provisioner = provisioner
@@ -130,7 +132,7 @@ class Gate:
         task.add_done_callback(self._tasks.discard)
 
     async def _serve(self, request: Request, reply: Reply, route: Callable[[Request, str], Awaitable[Answer]]) -> None:
-        request_id = str(uuid4())
+        request_id = new_id()
         try:
             answer = await route(request, request_id)
         except Fault as fault:
@@ -146,7 +148,7 @@ class Gate:
         headers = list(answer.headers)
         if not any(name.lower() == "x-amzn-requestid" for name, _ in headers):
             headers.append(("x-amzn-RequestId", request_id))
-        headers.append(("Date", formatdate(self._now(), usegmt=True)))
+        headers.append(("Date", _date(int(self._now()))))
         if answer.stream is None:
             reply.send(answer.status, headers, answer.body)
             return
@@ -212,12 +214,16 @@ class Gate:
     # Lambda's API
 
     async def _lambda(self, request: Request, request_id: str, region: str) -> Answer:
-        operation, variables = protocol.find(request)
+        said = self._remembered.said(request)
+        known = self._remembered.get(said)
+        operation, variables = (known[0], {}) if known is not None else protocol.find(request)
         most, _ = limit(operation.name, request) or (MAX_CONTROL, "")
         if len(request.body) > most:
             raise _size_fault(operation, request)
         if operation.name in INVOKING:
-            given = protocol.parse(operation, request, variables)
+            given = known[1] if known is not None else protocol.parse(operation, request, variables)
+            if known is None:
+                self._remembered.keep(said, operation, given)
             return await self._data_plane.answer(operation.name, request, request_id, region, given)
         if operation.name not in OPERATIONS:
             raise not_built(f"The operation {operation.name}")
@@ -236,6 +242,11 @@ class Gate:
             self._feeder.look()
             await self._feeder.ready()
         return protocol.answer(operation, result)
+
+
+@lru_cache(maxsize=2)
+def _date(second: int) -> str:
+    return formatdate(second, usegmt=True)
 
 
 def _size_fault(operation: Operation, request: Request) -> Fault:

@@ -1,7 +1,7 @@
 """From a function's name to an invocation of the emulator: resolve, route by weight, prepare the code, run.
 
-This is the path that must not wait: rows are read on the event loop through the reading connection, and only the first
-invocation of a revision touches the disk.
+This is the path that must not wait: rows are read on the event loop through the reading connection, and kept until the
+state changes (resolve.py); only the first invocation of a revision touches the disk.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from fnroll.cloud.faults import Fault, not_built, not_found
 from fnroll.cloud.layers import layer_keys
 from fnroll.cloud.metrics import ALL_RUNNING, Meter, Resource
-from fnroll.cloud.names import LATEST, FunctionRef, function_arn, is_version
-from fnroll.cloud.records import AliasRow, VersionRow, find_alias, find_function, find_version, version_number
+from fnroll.cloud.names import FunctionRef, is_version
+from fnroll.cloud.records import VersionRow
+from fnroll.cloud.resolve import Resolver
 from fnroll.cloud.store import Store
 from fnroll.definition.model import invocations_at_once
 from fnroll.emulator.api import FunctionConfig, Invocation, Outcome, ResponseStream
@@ -72,29 +72,14 @@ class Invocations:
         self._store = store
         self._emulator = emulator
         self._port = port
-        self._chance = chance
+        self._resolver = Resolver(read, chance)
         self._network = network
         self.meter = meter or Meter(time.time)
         self._configs: dict[tuple[str, str, str], FunctionConfig] = {}
 
     def resolve(self, ref: FunctionRef) -> VersionRow:
         """The version of this invocation; an alias's weights are drawn anew each time. Fault ResourceNotFound."""
-        function = find_function(self._read, ref.region, ref.name)
-        qualifier = ref.qualifier or LATEST
-        asked = function_arn(ref.region, ref.name, qualifier)
-        if function is None:
-            raise not_found(asked)
-        if not is_version(qualifier):
-            alias = find_alias(self._read, function, qualifier)
-            if alias is None:
-                raise Fault("ResourceNotFoundException", f"Cannot find alias arn: {asked}")
-            qualifier = draw(alias, self._chance)
-        version = find_version(self._read, function, version_number(qualifier))
-        if version is None:
-            raise not_found(function_arn(ref.region, ref.name, qualifier))
-        if version.package is None:
-            raise not_built("Invoke of a function whose code is a container image")
-        return version
+        return self._resolver.resolve(ref)
 
     async def run(
         self, request: Request, *, version: VersionRow | None = None, stream: ResponseStream | None = None
@@ -205,14 +190,3 @@ CREDENTIALS: Mapping[str, str] = {
     "AWS_SESSION_TOKEN": "local-cloud-session",
 }
 """What a function signs with: made up, and never the user's own."""
-
-
-def draw(alias: AliasRow, chance: Callable[[], float]) -> str:
-    """The version of one invocation: each additional version by its weight, the primary by what is left."""
-    if alias.weights:
-        drawn = chance()
-        for version, weight in alias.weights.items():
-            if drawn < weight:
-                return version
-            drawn -= weight
-    return alias.version

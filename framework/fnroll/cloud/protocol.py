@@ -11,10 +11,10 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Final
 from urllib.parse import parse_qsl, unquote
 
 from fnroll.cloud import constraints
@@ -41,6 +41,9 @@ class Route:
     operation: service.Operation
     segments: tuple[str, ...]
     query: tuple[tuple[str, str], ...]
+
+
+MAX_REMEMBERED: Final = 1000
 
 
 @cache
@@ -109,6 +112,41 @@ def parse(operation: service.Operation, request: Request, variables: Mapping[str
                 result[name] = _from_json(service.shape(members[name]["shape"]), value)
     constraints.check(service.shape, shape, result)
     return result
+
+
+Said = tuple[str | None, ...]
+"""What of a request decides about everything but its body."""
+
+
+class Remembered:
+    """Requests that were understood, less their bodies: an SDK says the same in path and headers call after call.
+
+    For operations whose body is a payload and nothing else.
+    """
+
+    def __init__(self, operations: Collection[str]) -> None:
+        self._headers = sorted({name for operation in operations for name in _headers_of(operation)})
+        self._kept: dict[Said, tuple[service.Operation, dict[str, Any]]] = {}
+
+    def said(self, request: Request) -> Said:
+        return (request.method, request.target, *map(request.header, self._headers))
+
+    def get(self, said: Said) -> tuple[service.Operation, dict[str, Any]] | None:
+        """The operation and its parameters, without the payload."""
+        return self._kept.get(said)
+
+    def keep(self, said: Said, operation: service.Operation, given: Mapping[str, Any]) -> None:
+        payload = service.shape(operation.input_shape or "").get("payload", "")
+        if len(self._kept) >= MAX_REMEMBERED:
+            self._kept.clear()
+        self._kept[said] = operation, {name: value for name, value in given.items() if name != payload}
+
+
+def _headers_of(operation: str) -> Iterator[str]:
+    shape = service.shape(service.operations()[operation].input_shape or "")
+    for member in shape.get("members", {}).values():
+        if member.get("location") == "header":
+            yield member["locationName"].lower()
 
 
 def _located(member: Shape, request: Request, variables: Mapping[str, str]) -> Any:

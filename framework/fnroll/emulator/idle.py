@@ -8,7 +8,7 @@ from typing import Final
 
 from fnroll.emulator.slots import Slot
 
-LINGER: Final = 0.002
+LINGER: Final = 0.01
 """Seconds after which it is frozen, at most. One that is wanted again at once is spared freezing and thawing, which
 cost more than all the rest of a warm invocation here."""
 

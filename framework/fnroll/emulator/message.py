@@ -38,7 +38,10 @@ class Request:
 
     def header(self, name: str) -> str | None:
         """The first value of a header, by lower-case name."""
-        return next((value for key, value in self.headers if key == name), None)
+        for key, value in self.headers:  # a generator would cost more than all that it looks at
+            if key == name:
+                return value
+        return None
 
 
 Headers = Sequence[tuple[str, str]]

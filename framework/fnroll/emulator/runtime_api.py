@@ -11,11 +11,11 @@ import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
-from uuid import uuid4
 
 from fnroll.emulator import streaming
 from fnroll.emulator.api import MAX_RESPONSE, Invocation, ResponseStream
 from fnroll.emulator.faults import clean_error_type, posted_error, response_too_large
+from fnroll.emulator.ids import new_id
 from fnroll.emulator.states import Event, Refused, State, after
 from fnroll.emulator.wire import Handler, Headers, HttpServer, Reply, Request, Sink, head
 
@@ -56,7 +56,7 @@ class Delivery:
             invocation.cognito_identity,
             invocation.tenant_id,
             invocation.stream,
-            str(uuid4()),
+            new_id(),
         )
 
     def headers(self) -> Headers:

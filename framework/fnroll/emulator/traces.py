@@ -7,13 +7,14 @@ it does; segments are sent nowhere here. Source: facts 2.1, 2.4.
 
 from __future__ import annotations
 
-import os
 import time
+
+from fnroll.emulator.ids import new_hex
 
 
 def undecided() -> str:
     """A new header, of an invocation that comes without one."""
-    return f"Root=1-{int(time.time()):08x}-{os.urandom(12).hex()};Parent={os.urandom(8).hex()}"
+    return f"Root=1-{int(time.time()):08x}-{new_hex(24)};Parent={new_hex(16)}"
 
 
 def decided(header: str, active: bool) -> str:
@@ -22,7 +23,7 @@ def decided(header: str, active: bool) -> str:
     if "Sampled" not in fields:
         fields["Sampled"] = "1" if active else "0"
     if active and fields["Sampled"] == "1":
-        fields["Parent"] = os.urandom(8).hex()
+        fields["Parent"] = new_hex(16)
     return ";".join(f"{name}={value}" for name, value in fields.items())
 
 

@@ -62,6 +62,7 @@ class HttpConnection(asyncio.Protocol):
         self._max_body = max_body
         self._too_large = too_large
         self._on_close = on_close
+        self._poll: select.poll | None = None
         self.transport: asyncio.Transport | None = None
         self.refused = False
         """Whether the server has been closed before this connection was made."""
@@ -169,14 +170,15 @@ class HttpConnection(asyncio.Protocol):
         self._on_close(self)
 
     def hung_up(self) -> bool:
-        if self.transport is None:
+        if self.transport is None or self.transport.is_closing():
             return True
-        sock = self.transport.get_extra_info("socket")
-        if sock is None or sock.fileno() < 0:
-            return True
-        poll = select.poll()
-        poll.register(sock.fileno(), _GONE)
-        return bool(poll.poll(0))
+        if self._poll is None:  # asked before each event that is handed to a runtime
+            sock = self.transport.get_extra_info("socket")
+            if sock is None or sock.fileno() < 0:
+                return True
+            self._poll = select.poll()
+            self._poll.register(sock.fileno(), _GONE)
+        return bool(self._poll.poll(0))
 
     def _flow(self) -> None:
         """Read, unless something read waits for its turn or the client does not read its answers."""
