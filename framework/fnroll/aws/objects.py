@@ -1,27 +1,20 @@
 """Verbs on S3 objects: code that is too large for a request, or that the definition wants to lie on S3.
 
-Parts go side by side (s3transfer, which boto3 brings), a broken upload is aborted, and an object that has this content
-already is not sent again: its metadata says which.
+What is large goes in parts (parts.py), what goes is checked by its SHA-256 on arrival, and an object that has this
+content already is not sent again: its metadata says which.
 """
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
 
 from fnroll.aws.errors import border
 from fnroll.aws.session import Session
 from fnroll.errors import AwsError, NotFound
 
-if TYPE_CHECKING:
-    from s3transfer.futures import TransferFuture
-
 DIGEST = "fn-sha256"
 """The metadata key that holds the base64 SHA-256 of an object, as CodeSha256 has it."""
-
-_PART = 8 * 1024 * 1024
 
 
 def stored_version(session: Session, bucket: str, key: str, digest: str) -> tuple[bool, str | None]:
@@ -42,24 +35,30 @@ def stored_version(session: Session, bucket: str, key: str, digest: str) -> tupl
 def upload(
     session: Session, bucket: str, key: str, data: bytes, digest: str, progress: Callable[[int], None] = lambda _: None
 ) -> str | None:
-    """Put `data` there unless it is there; the object's version (None: the bucket keeps none). `progress` is told how
-    many bytes went just now, from any thread. Raises AwsError."""
+    """Put `data` there unless it is there; the version that this made, as S3 answers it (None: the bucket keeps none).
+
+    `progress` is told how many bytes went just now, from any thread. Raises AwsError."""
     there, version = stored_version(session, bucket, key, digest)
     if there:
         return version
-    from s3transfer.manager import TransferConfig, TransferManager
-    from s3transfer.subscribers import BaseSubscriber
+    from fnroll.aws import parts
 
-    class Told(BaseSubscriber):
-        def on_progress(self, future: TransferFuture, bytes_transferred: int, **kwargs: Any) -> None:
-            progress(bytes_transferred)
-
-    client = session.service("s3")
-    config = TransferConfig(multipart_threshold=2 * _PART, multipart_chunksize=_PART, max_request_concurrency=8)
-    with border("PutObject", f"s3://{bucket}/{key}"), TransferManager(client, config) as manager:
-        extra = {"Metadata": {DIGEST: digest}, "ContentType": "application/zip"}
-        manager.upload(io.BytesIO(data), bucket, key, extra_args=extra, subscribers=[Told()]).result()
-    return stored_version(session, bucket, key, digest)[1]
+    client, where = session.service("s3"), {"Bucket": bucket, "Key": key}
+    extra = {"Metadata": {DIGEST: digest}, "ContentType": "application/zip"}
+    if len(data) > 2 * parts.SIZE:
+        parts.abort_stale(client, where)
+        try:
+            with border("PutObject", f"s3://{bucket}/{key}"):
+                return _version(parts.upload_in_parts(client, where, data, extra, progress))
+        except NotFound:  # its end was told twice, because the first answer was lost; or there is no such bucket
+            there, version = stored_version(session, bucket, key, digest)
+            if not there:
+                raise
+            return version
+    with border("PutObject", f"s3://{bucket}/{key}"):
+        answer = client.put_object(**where, **extra, Body=data, ChecksumSHA256=parts.sha256(data))
+        progress(len(data))
+        return _version(answer.get("VersionId"))
 
 
 def _version(said: str | None) -> str | None:
