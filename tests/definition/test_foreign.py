@@ -132,3 +132,18 @@ def test_what_cannot_be_read_is_said(tmp_path: Path, read: object) -> None:
         (tmp_path / name).write_text("a: 1\n")
     with pytest.raises(FnError, match="has no function"):
         read(tmp_path)
+
+
+def test_a_default_of_any_text_is_kept(tmp_path: Path) -> None:
+    odd = 'a`b "c" \\d {{e'
+    (tmp_path / "template.yaml").write_text(SAM.replace("Default: dev", f"Default: {json.dumps(odd)}"))
+    [converted] = from_sam(tmp_path)
+    (tmp_path / "function.json").write_text(converted.text())
+    env = {name: value for name, value in ENV.items() if name != "STAGE"}
+    assert definition.load(tmp_path, env=env).environment["STAGE"] == odd
+
+
+def test_a_variable_that_leads_back_to_itself_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "serverless.yml").write_text(SERVERLESS.replace("{size: 512}", '{size: "${self:custom.size}"}'))
+    with pytest.raises(FnError, match="leads back to itself"):
+        from_serverless(tmp_path)

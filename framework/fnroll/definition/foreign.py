@@ -6,8 +6,9 @@ A converter never guesses: what it cannot say in a definition stands in `Convert
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -40,18 +41,49 @@ class Converted:
 
     def text(self) -> str:
         """function.json."""
-        escaped = writing.escaped(writing.as_json(self.definition))
-        return re.sub(f"{_OPEN}(.*?){_CLOSE}", lambda found: "{{ " + found[1] + " }}", escaped) + "\n"
+        text = writing.as_json(self.definition)
+        parts = re.split(f"{_OPEN}(.*?){_CLOSE}", text)
+        # Every second part is a template, which is no text of JSON's: what that escaped in it is as it was.
+        return (
+            "".join(
+                "{{ " + json.loads(f'"{part}"') + " }}" if number % 2 else writing.escaped(part)
+                for number, part in enumerate(parts)
+            )
+            + "\n"
+        )
 
 
-def template(expression: str) -> str:
-    """A template of ours, in a text that will be escaped."""
-    return f"{_OPEN}{expression}{_CLOSE}"
+def template(function: str, *arguments: str) -> str:
+    """A template of ours that calls `function`, in a text that will be escaped."""
+    escaped = " | json_escape" if any(json.dumps(one, ensure_ascii=False) != f'"{one}"' for one in arguments) else ""
+    return f"{_OPEN}{' '.join((function, *map(_quoted, arguments)))}{escaped}{_CLOSE}"
 
 
-def variable(name: str) -> str:
-    """What the user has to say: an environment variable."""
-    return template(f"must_env `{environment_name(name)}`")
+def _quoted(argument: str) -> str:
+    """As a template has a text: in back quotes, which hold no back quote, else in double ones."""
+    return f"`{argument}`" if "`" not in argument else json.dumps(argument, ensure_ascii=False)
+
+
+def variable(name: str, default: Any = None) -> str:
+    """What the user has to say, or may: an environment variable."""
+    if default is None:
+        return template("must_env", environment_name(name))
+    return template("env", environment_name(name), str(default))
+
+
+def asked(name: str, notes: list[str], what: str) -> str:
+    """A variable in place of `what` only a deploy of theirs could say, and a note of that."""
+    notes.append(f"{what} is read from ${environment_name(name)}: say what it is")
+    return variable(name)
+
+
+def document(directory: Path, names: Sequence[str], what: str) -> tuple[Path, Mapping[str, Any]]:
+    """The first of these files that is there, and what it says. Raises FnError where there is none, else as
+    load_yaml."""
+    path = next((directory / name for name in names if (directory / name).is_file()), None)
+    if path is None:
+        raise FnError(f"no {what} in {directory}: {', '.join(names)}")
+    return path, mapped(load_yaml(path))
 
 
 def environment_name(name: str) -> str:

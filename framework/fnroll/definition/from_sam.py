@@ -11,18 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from fnroll.definition.foreign import (
-    Converted,
-    Tag,
-    environment_name,
-    listed,
-    load_yaml,
-    mapped,
-    pruned,
-    template,
-    variable,
-    walked,
-)
+from fnroll.definition import foreign
+from fnroll.definition.foreign import Converted, Tag, listed, mapped, template
 from fnroll.errors import FnError
 
 FILES: Final = ("template.yaml", "template.yml", "sam.yaml")
@@ -48,10 +38,7 @@ _SOURCE_MEMBERS = (
 
 def from_sam(directory: Path) -> list[Converted]:
     """Every function of the template in `directory`. Raises DefinitionError, and FnError where there is none."""
-    path = next((directory / name for name in FILES if (directory / name).is_file()), None)
-    if path is None:
-        raise FnError(f"no SAM template in {directory}: {', '.join(FILES)}")
-    document = mapped(load_yaml(path))
+    path, document = foreign.document(directory, FILES, "SAM template")
     shared = mapped(mapped(document.get("Globals")).get("Function"))
     filler = _Filler(mapped(document.get("Parameters")))
     found = [
@@ -86,7 +73,7 @@ class _Filler:
         self._parameters = parameters
 
     def fill(self, value: Any, notes: list[str]) -> Any:
-        return walked(value, lambda one: self._one(one, notes))
+        return foreign.walked(value, lambda one: self._one(one, notes))
 
     def _one(self, value: Any, notes: list[str]) -> Any:
         if not isinstance(value, Tag):
@@ -98,27 +85,21 @@ class _Filler:
             return re.sub(r"\$\{([^}!]+)\}", lambda part: str(self._named(part[1], notes)), str(text))
         if value.name == "GetAtt":
             name = ".".join(value.value) if isinstance(value.value, list) else str(value.value)
-            notes.append(f"{name} of the stack is read from ${environment_name(name)}: say what it is")
-            return variable(name)
+            return foreign.asked(name, notes, f"{name} of the stack")
         if value.name == "ImportValue":
-            return template(f"cfn_export `{value.value}`")
-        notes.append(f"!{value.name} has no counterpart: ${environment_name(value.name)} is read instead")
-        return variable(value.name)
+            return template("cfn_export", str(value.value))
+        return foreign.asked(value.name, notes, f"!{value.name}, which has no counterpart,")
 
     def _named(self, name: str, notes: list[str]) -> Any:
         if name in ("AWS::Region", "AWS::AccountId", "AWS::Partition"):
             return {
-                "AWS::Region": template("must_env `AWS_REGION`"),
+                "AWS::Region": template("must_env", "AWS_REGION"),
                 "AWS::AccountId": template("caller_identity.Account"),
                 "AWS::Partition": "aws",
             }[name]
         if name in self._parameters:
-            default = mapped(self._parameters[name]).get("Default")
-            if default is not None:
-                return template(f"env `{environment_name(name)}` `{default}`")
-            return variable(name)
-        notes.append(f"{name} of the stack is read from ${environment_name(name)}: say what it is")
-        return variable(name)
+            return foreign.variable(name, mapped(self._parameters[name]).get("Default"))
+        return foreign.asked(name, notes, f"{name} of the stack")
 
 
 def _function(key: str, said: Mapping[str, Any], filler: _Filler) -> Converted:
@@ -127,7 +108,7 @@ def _function(key: str, said: Mapping[str, Any], filler: _Filler) -> Converted:
     definition: dict[str, Any] = {"FunctionName": given.get("FunctionName", key)}
     definition |= {name: given[name] for name in _SAME if name in given}
     if "Role" not in definition:
-        definition["Role"] = variable("FnRole")
+        definition["Role"] = foreign.variable("FnRole")
         notes.append("SAM makes a role of Policies; here it is named: set FN_ROLE, or write its ARN as Role")
     if given.get("Tags"):
         definition["Tags"] = given["Tags"]
@@ -151,8 +132,8 @@ def _function(key: str, said: Mapping[str, Any], filler: _Filler) -> Converted:
         notes.append("Policies belong to the role, which is made elsewhere")
     code = given.get("CodeUri")
     if isinstance(code, Mapping):
-        definition["Code"] = pruned({"S3Bucket": code.get("Bucket"), "S3Key": code.get("Key")})
-    return Converted(key, pruned(definition), code if isinstance(code, str) else ".", notes)
+        definition["Code"] = foreign.pruned({"S3Bucket": code.get("Bucket"), "S3Key": code.get("Key")})
+    return Converted(key, foreign.pruned(definition), code if isinstance(code, str) else ".", notes)
 
 
 def _extras(given: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:

@@ -11,21 +11,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from fnroll.definition.foreign import (
-    Converted,
-    Tag,
-    environment_name,
-    listed,
-    load_yaml,
-    mapped,
-    pruned,
-    template,
-    variable,
-    walked,
-)
+from fnroll.definition import foreign
+from fnroll.definition.foreign import Converted, Tag, listed, mapped, pruned, template
 from fnroll.errors import FnError
 
 FILES: Final = ("serverless.yml", "serverless.yaml")
+_DEEPEST = 20
 _VARIABLE = re.compile(r"\$\{([^${}]+)\}")
 _TAKEN = {
     *("handler", "name", "runtime", "memorySize", "timeout", "description", "environment", "role", "layers", "tags"),
@@ -48,10 +39,7 @@ _SOURCE_MEMBERS = {
 
 def from_serverless(directory: Path) -> list[Converted]:
     """Every function of the project in `directory`. Raises DefinitionError, and FnError where there is none."""
-    path = next((directory / name for name in FILES if (directory / name).is_file()), None)
-    if path is None:
-        raise FnError(f"no Serverless project in {directory}: {', '.join(FILES)}")
-    document = mapped(load_yaml(path))
+    path, document = foreign.document(directory, FILES, "Serverless project")
     functions = document.get("functions")
     if isinstance(functions, list):
         functions = {key: value for one in functions for key, value in mapped(one).items()}
@@ -60,27 +48,30 @@ def from_serverless(directory: Path) -> list[Converted]:
     return [_function(key, mapped(said), document) for key, said in mapped(functions).items()]
 
 
-def _fill(value: Any, document: Mapping[str, Any], notes: list[str]) -> Any:
+def _fill(value: Any, document: Mapping[str, Any], notes: list[str], depth: int = 0) -> Any:
+    """With every ${…} filled in. Raises FnError for ${self:…} that leads back to itself."""
+    if depth > _DEEPEST:
+        raise FnError("a ${self:…} of the project leads back to itself")
+
     def one(item: Any) -> Any:
         if isinstance(item, Tag):
-            notes.append(f"!{item.name} is CloudFormation's: ${environment_name(str(item.value))} is read instead")
-            return variable(str(item.value))
+            return foreign.asked(str(item.value), notes, f"!{item.name}, which is CloudFormation's,")
         if not isinstance(item, str):
             return item
         whole = _VARIABLE.fullmatch(item)
         if whole:
-            return _variable(whole[1], document, notes)
+            return _variable(whole[1], document, notes, depth)
         for _ in range(10):
-            filled = _VARIABLE.sub(lambda part: str(_variable(part[1], document, notes)), item)
+            filled = _VARIABLE.sub(lambda part: str(_variable(part[1], document, notes, depth)), item)
             if filled == item:
                 break
             item = filled
         return item
 
-    return walked(value, one)
+    return foreign.walked(value, one)
 
 
-def _variable(said: str, document: Mapping[str, Any], notes: list[str]) -> Any:
+def _variable(said: str, document: Mapping[str, Any], notes: list[str], depth: int) -> Any:
     """The value of ${said}, with its default behind a comma."""
     name, _, default = (part.strip() for part in said.partition(","))
     default = default.strip("'\"")
@@ -90,20 +81,19 @@ def _variable(said: str, document: Mapping[str, Any], notes: list[str]) -> Any:
         for part in re.split(r"[.:]", about):
             found = mapped(found).get(part)
         if found is not None:
-            return _fill(found, document, notes)
+            return _fill(found, document, notes, depth + 1)
     if kind == "env":
-        return template(f"env `{about}` `{default}`") if default else template(f"must_env `{about}`")
+        return template("env", about, default) if default else template("must_env", about)
     if kind == "ssm":
-        return template(f"ssm `{about}`")
+        return template("ssm", about)
     if kind in ("sls", "opt") and about == "stage":
         stage = default or mapped(document.get("provider")).get("stage") or "dev"
-        return template(f"env `STAGE` `{stage}`")
+        return template("env", "STAGE", str(stage))
     if kind == "aws" and about in ("accountId", "region"):
-        return template("caller_identity.Account" if about == "accountId" else "must_env `AWS_REGION`")
+        return template("caller_identity.Account") if about == "accountId" else template("must_env", "AWS_REGION")
     if default:
-        return template(f"env `{environment_name(about or name)}` `{default}`")
-    notes.append(f"${{{said}}} is read from ${environment_name(about or name)}: say what it is")
-    return variable(about or name)
+        return foreign.variable(about or name, default)
+    return foreign.asked(about or name, notes, f"${{{said}}}")
 
 
 def _function(key: str, own: Mapping[str, Any], document: Mapping[str, Any]) -> Converted:
@@ -168,7 +158,7 @@ def _role(said: Mapping[str, Any], shared: Mapping[str, Any], notes: list[str]) 
     if isinstance(role, str):
         return role
     notes.append("a role is made of iam statements there; here it is named: set FN_ROLE, or write its ARN as Role")
-    return variable("FnRole")
+    return foreign.variable("FnRole")
 
 
 def _extras(said: Mapping[str, Any], shared: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:
