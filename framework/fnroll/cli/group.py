@@ -44,8 +44,8 @@ COMMANDS = (
     Row("Ship", "list", "list:list_", "List the functions of the account and Region."),
     Row("Use", "invoke", "invoke:invoke", "Invoke the deployed function."),
     Row("Use", "logs", "logs:logs", "Show the log of the deployed function."),
-    Row("Layers", "runtime", "layer:runtime", "The custom runtimes at hand."),
-    Row("Layers", "layer", "layers:layer", "Layer versions in the account and Region."),
+    Row("Layers", "runtime", "runtime:runtime", "The custom runtimes at hand."),
+    Row("Layers", "layer", "layer:layer", "Layer versions in the account and Region."),
     Row("Release", "canary", "canary:canary", "Releases by evidence."),
     Row("Release", "alias", "release:alias", "The aliases and the traffic they route."),
 )

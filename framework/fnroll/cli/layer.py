@@ -1,201 +1,117 @@
-"""`fn runtime`: the custom runtimes at hand."""
+"""`fn layer`: layer versions in the account."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from fnroll.cli import runtime_test
 from fnroll.cli.app import App, output_option
-
-if TYPE_CHECKING:
-    from fnroll.layers import Runtime
+from fnroll.errors import UsageError
 
 
 @click.group()
-def runtime() -> None:
-    """The custom runtimes at hand.
+def layer() -> None:
+    """Layer versions in the account and Region.
 
-    A function uses one by listing "runtime:NAME" in its Layers.
+    fn deploy publishes what a function's Layers need by itself; here it is done for others, or looked at.
     """
 
 
-runtime.add_command(runtime_test.new)
-runtime.add_command(runtime_test.test)
-
-
-@runtime.command("list")
-@output_option("table", "json")
-@click.pass_obj
-def list_(app: App, output: Any) -> None:
-    """List the runtimes: the project's own in ./runtimes, then those shipped with fn."""
-    from fnroll.layers import list_runtimes
-
-    rows = [
-        {
-            "name": found.name,
-            "version": found.version,
-            "kind": found.kind,
-            "needs": found.command or "nothing",
-            "layer": "yes" if found.kind == "layer" and (found.recipe or found.self_contained) else "no",
-            "description": found.description,
-            "directory": str(found.directory),
-        }
-        for found in list_runtimes(app.directory)
-    ]
-    app.show_rows(
-        output,
-        rows,
-        {
-            "name": "Name",
-            "version": "Version",
-            "kind": "Kind",
-            "needs": "Runs here with",
-            "layer": "Own layer",
-            "description": "Description",
-        },
-    )
-
-
-architecture_option = click.option(
+@layer.command("publish")
+@click.argument("source", metavar="./DIR|runtime:NAME")
+@click.option(
     "--arch",
     "architectures",
     type=click.Choice(["x86_64", "arm64"]),
     multiple=True,
-    help="Lambda's architecture. Repeatable.  [default: all that the runtime is for]",
+    help="For a runtime: the architecture. Repeatable.  [default: all that it is for]",
 )
-
-
-def _chosen(app: App, name: str, architectures: tuple[str, ...]) -> tuple[Runtime, tuple[str, ...]]:
-    from fnroll.layers import find_runtime
-
-    found = find_runtime(name, app.directory)
-    return found, architectures or found.architectures
-
-
-@runtime.command("build")
-@click.argument("name", metavar="NAME")
-@architecture_option
-@click.option(
-    "--dest",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="A directory for NAME-ARCH.zip.  [default: only the cache]",
-)
+@click.option("--dry-run", is_flag=True, help="Say what would be published.")
 @output_option("table", "json")
 @click.pass_obj
-def build(app: App, name: str, architectures: tuple[str, ...], dest: Path | None, output: Any) -> None:
-    """Build the layer that a runtime needs on Lambda.
+def publish(app: App, source: str, architectures: tuple[str, ...], dry_run: bool, output: Any) -> None:
+    """Publish a directory or a runtime as a layer version, private to the account.
 
-    It brings its interpreter, made of the packages that the lock beside its manifest names (written where there is
-    none): Debian's with a libc of their own, or wheels that pip finds. Nothing is installed, no Docker is needed, and
-    any machine builds the same bytes. fn deploy builds what is missing by itself. FN_DEB_MIRROR names a mirror where
-    apt knows none; FN_OFFLINE=1 takes the cache alone.
-
-    \b
-    fn runtime build perl --arch arm64 --dest .
+    A version with the same content is not made twice: its ARN is printed. The runtime's licence is written into it.
     """
-    from fnroll.layers import build as build_layer
-    from fnroll.layers import self_contained
-
-    found, wanted = _chosen(app, name, architectures)
-    rows = []
+    from fnroll.deploy.publish import find
+    from fnroll.deploy.publish import publish as publish_version
+    from fnroll.layers import build, find_runtime, self_contained
 
     def say(text: str) -> None:
         app.say(text, dim=True)
 
-    for architecture in wanted:
-        if found.self_contained and found.recipe is None:
-            layer = build_layer(f"runtime:{name}", app.directory, architecture=architecture)
+    if source.startswith("runtime:"):
+        runtime = find_runtime(source.removeprefix("runtime:"), app.directory)
+        if runtime.recipe is not None and not runtime.self_contained:
+            packages = [self_contained(runtime, each, say=say) for each in architectures or runtime.architectures]
+        elif runtime.binary:
+            packages = [
+                build(source, app.directory, architecture=each) for each in architectures or runtime.architectures
+            ]
         else:
-            layer = self_contained(found, architecture, say=say)
-        path = dest / f"{found.name}-{architecture}.zip" if dest else None
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(layer.data)
+            packages = [build(source, app.directory)]
+    elif architectures:
+        raise UsageError("--arch is for runtimes: a directory goes as it is")
+    else:
+        packages = [build(source, app.directory)]
+    if unfit := next((one for one in packages if not one.self_contained and not app.settings.local), None):
+        raise UsageError(
+            f"{unfit.name} runs on this machine's own interpreter, which Lambda has not",
+            hint="the key 'layer' of its runtime.json says what brings one (docs/runtimes.md)",
+        )
+    session, rows = app.session(), []
+    for package in packages:
+        found = find(session, package)
+        arn = found or (None if dry_run else publish_version(session, package))
         rows.append(
             {
-                "name": found.name,
-                "architecture": architecture,
-                "size": len(layer.data),
-                "unzipped_size": layer.unzipped_size,
-                "code_sha256": layer.code_sha256,
-                "path": str(path) if path else None,
+                "name": package.name,
+                "architecture": package.architecture,
+                "size": len(package.data),
+                "code_sha256": package.code_sha256,
+                "arn": arn,
+                "state": "is there already" if found else "would be published" if dry_run else "published",
             }
         )
     app.show_rows(
         output,
         rows,
-        {
-            "name": "Name",
-            "architecture": "Architecture",
-            "size": "Zip",
-            "unzipped_size": "Unzipped",
-            "code_sha256": "CodeSha256",
-            "path": "File",
-        },
+        {"name": "Layer", "architecture": "Architecture", "size": "Zip", "state": "State", "arn": "ARN"},
     )
 
 
-@runtime.command("lock")
-@click.argument("name", metavar="NAME")
-@architecture_option
+@layer.command("list")
+@click.argument("name", required=False)
+@output_option("table", "json", "tsv")
 @click.pass_obj
-def lock(app: App, name: str, architectures: tuple[str, ...]) -> None:
-    """Take the packages of today for a runtime's layer.
+def list_(app: App, name: str | None, output: Any) -> None:
+    """List the layers of the account and Region with their newest version, or all versions of the layer NAME."""
+    from fnroll.aws.layers import layer_versions, layers
 
-    Writes lock-ARCH.json beside its manifest: names, versions and SHA-256 of every package, from the suite's signed
-    index (of wheels: from what pip finds). What changed is said. Layers are built from the lock alone, so nothing
-    changes between two locks.
-    """
-    from fnroll.layers import Supply, relock
-    from fnroll.layers.lock import read_lock
-
-    found, wanted = _chosen(app, name, architectures)
-    for architecture in wanted:
-        before = read_lock(found.directory, architecture)
-        after = relock(found, architecture, Supply(), lambda text: app.say(text, dim=True))
-        then, now = before.versions if before else {}, after.versions
-        for package in sorted(then.keys() | now.keys()):
-            if then.get(package) != now.get(package):
-                app.show(f"{architecture}: {package} {then.get(package, '-')} -> {now.get(package, '-')}")
-
-
-@runtime.command("info")
-@click.argument("name", metavar="NAME")
-@output_option("table", "json")
-@click.pass_obj
-def info(app: App, name: str, output: Any) -> None:
-    """What a runtime is: handlers, what it runs with here, what its layer is made of."""
-    from fnroll.layers import find_runtime
-    from fnroll.layers.lock import read_lock
-
-    found = find_runtime(name, app.directory)
-    locks = {architecture: read_lock(found.directory, architecture) for architecture in found.architectures}
-    facts: dict[str, Any] = {
-        "name": found.name,
-        "description": found.description,
-        "kind": found.kind,
-        "directory": str(found.directory),
-        "base": found.base,
-        "architectures": list(found.architectures),
-        "handler": found.example,
-        "extensions": list(found.extensions),
-        "runs_here_with": found.command,
-        "license": found.licence,
-        "packages_of": found.recipe.type if found.recipe else None,
-        "suite": found.recipe.suite if found.recipe else None,
-        "packages": {architecture: one.versions for architecture, one in locks.items() if one is not None},
-    }
-    if output == "json":
-        app.show_json(facts)
-        return
-    packages = facts.pop("packages")
-    for key, value in facts.items():
-        if value is not None:
-            app.show(f"{key.replace('_', ' ')}: {', '.join(value) if isinstance(value, list) else value}")
-    for architecture, one in packages.items():
-        app.show(f"packages of the layer for {architecture}:")
-        for package, version in one.items():
-            app.show(f"  {package} {version}")
+    client = app.session().control
+    found = layer_versions(client, name) if name else layers(client)
+    rows = [
+        {
+            "name": one.name,
+            "version": one.version,
+            "architectures": list(one.architectures),
+            "description": one.description,
+            "created": one.created,
+            "arn": one.arn,
+        }
+        for one in found
+    ]
+    app.show_rows(
+        output,
+        rows,
+        {
+            "name": "Layer",
+            "version": "Version",
+            "architectures": "Architectures",
+            "description": "Description",
+            "created": "Created",
+            "arn": "ARN",
+        },
+    )

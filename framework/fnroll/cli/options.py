@@ -71,136 +71,123 @@ class Pairs(_Pairs):
 _MAPS = ("prefixed_tfstate", "ext_str", "ext_code")
 
 
-def _path(*, exists_as_dir: bool = False) -> click.Path:
-    return click.Path(path_type=Path, exists=exists_as_dir, file_okay=not exists_as_dir)
+def _option(*names: str, env: str = "", lambroll: str = "", **more: Any) -> click.Option:
+    """`env`: our variable; `lambroll`: the one that is read where ours is unset."""
+    return click.Option(list(names), envvar=[name for name in (env, lambroll) if name], show_envvar=True, **more)
+
+
+def _repeatable(name: str, metavar: str, env: str, lambroll: str, help: str) -> click.Option:
+    return _option(name, metavar=metavar, type=Pairs(), multiple=True, env=env, lambroll=lambroll, help=help)
 
 
 def options() -> list[click.Option]:
     """Fresh click options, named as the fields of `Settings`."""
+    here = click.Path(path_type=Path, exists=True, file_okay=False)
+    path = click.Path(path_type=Path)
+    levels, formats = click.Choice(["trace", "debug", "info", "warn", "error"]), click.Choice(["text", "json"])
     return [
-        click.Option(
-            ["-C", "directory"],
+        _option(
+            "-C",
+            "directory",
             metavar="DIR",
-            type=_path(exists_as_dir=True),
-            envvar="FN_DIRECTORY",
-            show_envvar=True,
+            type=here,
+            env="FN_DIRECTORY",
             help="Work in DIR instead of the current directory.",
         ),
-        click.Option(
-            ["--function"],
+        _option(
+            "--function",
             metavar="PATH",
-            type=_path(),
-            envvar=["FN_FUNCTION", "LAMBROLL_FUNCTION"],
-            show_envvar=True,
+            type=path,
+            env="FN_FUNCTION",
+            lambroll="LAMBROLL_FUNCTION",
             help="The definition file; function.json if not given.",
         ),
-        click.Option(["--region"], envvar=["FN_REGION", "AWS_REGION"], show_envvar=True, help="AWS region."),
-        click.Option(
-            ["--profile"], envvar=["FN_PROFILE", "AWS_PROFILE"], show_envvar=True, help="AWS shared-config profile."
-        ),
-        click.Option(
-            ["--endpoint"],
+        _option("--region", env="FN_REGION", lambroll="AWS_REGION", help="AWS region."),
+        _option("--profile", env="FN_PROFILE", lambroll="AWS_PROFILE", help="AWS shared-config profile."),
+        _option(
+            "--endpoint",
             metavar="URL",
-            envvar=["FN_ENDPOINT", "AWS_LAMBDA_ENDPOINT"],
-            show_envvar=True,
+            env="FN_ENDPOINT",
+            lambroll="AWS_LAMBDA_ENDPOINT",
             help="One URL for every AWS service of this command.",
         ),
-        click.Option(
-            ["--assume-role-arn"],
+        _option(
+            "--assume-role-arn",
             metavar="ARN",
-            envvar="FN_ASSUME_ROLE_ARN",
-            show_envvar=True,
+            env="FN_ASSUME_ROLE_ARN",
             help="Take on this role with the credentials that were found.",
         ),
-        click.Option(
-            ["--local"],
+        _option(
+            "--local",
             is_flag=True,
-            envvar="FN_LOCAL",
-            show_envvar=True,
+            env="FN_LOCAL",
             help="Use the local cloud; starts one for this command where none is up.",
         ),
         click.Option(
-            ["--state"],
-            metavar="DIR",
-            type=_path(),
-            help="The local cloud's state directory.  [env var: FN_STATE]",
+            ["--state"], metavar="DIR", type=path, help="The local cloud's state directory.  [env var: FN_STATE]"
         ),
-        click.Option(
-            ["--tfstate"],
+        _option(
+            "--tfstate",
             metavar="URL",
-            envvar=["FN_TFSTATE", "LAMBROLL_TFSTATE"],
-            show_envvar=True,
+            env="FN_TFSTATE",
+            lambroll="LAMBROLL_TFSTATE",
             help="Terraform state for tfstate: a path, http(s)://, s3://, remote://, gs:// or azurerm://.",
         ),
-        click.Option(
-            ["--prefixed-tfstate"],
-            metavar="PREFIX=URL",
-            type=Pairs(),
-            multiple=True,
-            envvar=["FN_PREFIXED_TFSTATE", "LAMBROLL_PREFIXED_TFSTATE"],
-            show_envvar=True,
-            help="Terraform state for PREFIXtfstate. Repeatable.",
+        _repeatable(
+            "--prefixed-tfstate",
+            "PREFIX=URL",
+            "FN_PREFIXED_TFSTATE",
+            "LAMBROLL_PREFIXED_TFSTATE",
+            "Terraform state for PREFIXtfstate. Repeatable.",
         ),
-        click.Option(
-            ["--ext-str"],
-            metavar="NAME=TEXT",
-            type=Pairs(),
-            multiple=True,
-            envvar=["FN_EXT_STR", "LAMBROLL_EXTSTR"],
-            show_envvar=True,
-            help="A text for Jsonnet's std.extVar. Repeatable.",
+        _repeatable(
+            "--ext-str", "NAME=TEXT", "FN_EXT_STR", "LAMBROLL_EXTSTR", "A text for Jsonnet's std.extVar. Repeatable."
         ),
-        click.Option(
-            ["--ext-code"],
-            metavar="NAME=CODE",
-            type=Pairs(),
-            multiple=True,
-            envvar=["FN_EXT_CODE", "LAMBROLL_EXTCODE"],
-            show_envvar=True,
-            help="A piece of Jsonnet for std.extVar. Repeatable.",
+        _repeatable(
+            "--ext-code",
+            "NAME=CODE",
+            "FN_EXT_CODE",
+            "LAMBROLL_EXTCODE",
+            "A piece of Jsonnet for std.extVar. Repeatable.",
         ),
-        click.Option(
-            ["--envfile"],
+        _option(
+            "--envfile",
             metavar="FILE,...",
             multiple=True,
-            envvar=["FN_ENVFILE", "LAMBROLL_ENVFILE"],
-            show_envvar=True,
+            env="FN_ENVFILE",
+            lambroll="LAMBROLL_ENVFILE",
             help="Lay the variables of NAME=VALUE lines over the environment. Repeatable.",
         ),
-        click.Option(
-            ["--option"],
+        _option(
+            "--option",
             metavar="FILE",
-            type=_path(),
-            envvar=["FN_OPTION", "LAMBROLL_OPTION"],
-            show_envvar=True,
+            type=path,
+            env="FN_OPTION",
+            lambroll="LAMBROLL_OPTION",
             help="A file of defaults for these options and the commands' own.",
         ),
-        click.Option(
-            ["--log-level"],
-            type=click.Choice(["trace", "debug", "info", "warn", "error"]),
+        _option(
+            "--log-level",
+            type=levels,
             default="info",
             show_default=True,
-            envvar=["FN_LOG_LEVEL", "LAMBROLL_LOGLEVEL"],
-            show_envvar=True,
+            env="FN_LOG_LEVEL",
+            lambroll="LAMBROLL_LOGLEVEL",
             help="How much to say on stderr.",
         ),
-        click.Option(
-            ["--log-format"],
-            type=click.Choice(["text", "json"]),
+        _option(
+            "--log-format",
+            type=formats,
             default="text",
             show_default=True,
-            envvar=["FN_LOG_FORMAT", "LAMBROLL_LOGFORMAT"],
-            show_envvar=True,
+            env="FN_LOG_FORMAT",
+            lambroll="LAMBROLL_LOGFORMAT",
             help="As what to say it.",
         ),
-        click.Option(
-            ["--color/--no-color"],
-            default=None,
-            envvar=["FN_COLOR", "LAMBROLL_COLOR"],
-            show_envvar=True,
-            help="Colour the output.",
+        _option(
+            "--color/--no-color", default=None, env="FN_COLOR", lambroll="LAMBROLL_COLOR", help="Colour the output."
         ),
-        click.Option(["--debug"], is_flag=True, envvar="FN_DEBUG", show_envvar=True, help="Show tracebacks."),
+        _option("--debug", is_flag=True, env="FN_DEBUG", help="Show tracebacks."),
     ]
 
 
