@@ -99,6 +99,26 @@ def test_a_program_for_each_architecture(tmp_path: Path, kind: str) -> None:
         assemble(load(tmp_path, env={}), architecture="arm64")
 
 
+def test_modules_that_were_not_installed_are_told(tmp_path: Path) -> None:
+    wanted = {"file": "cpanfile", "directory": "local/lib", "install": "cpanm -L local --installdeps ."}
+    project_with(tmp_path, modules=wanted)
+
+    def told() -> list[str]:
+        said: list[str] = []
+        assemble(load(tmp_path, env={}), say=said.append)
+        return said
+
+    assert told() == []
+    (tmp_path / "cpanfile").write_text("requires 'JSON';\n")
+    assert told() == ["cpanfile asks for modules, and local/lib is not there: cpanm -L local --installdeps ."]
+    (tmp_path / "local" / "lib").mkdir(parents=True)
+    (tmp_path / "local" / "lib" / "A.pm").write_text("1;")
+    assert told() == []
+    with (tmp_path / ".lambdaignore").open("a") as file:
+        file.write("/local/\n")
+    assert told() == ["cpanfile asks for modules, and the ignore rules leave local/lib out of the package"]
+
+
 def test_a_managed_runtime_is_listed_and_is_no_layer(tmp_path: Path) -> None:
     python = find_runtime("python", tmp_path)
     assert (python.kind, python.base) == ("managed", "python3.13")
@@ -112,6 +132,7 @@ def test_a_managed_runtime_is_listed_and_is_no_layer(tmp_path: Path) -> None:
     [
         ({"kind": "image"}, "'kind' must be layer, package or managed"),
         ({"kind": "package", "source": {"type": "host", "command": "lua"}}, "'kind' package needs a 'source'"),
+        ({"modules": {"file": "../up", "directory": "x", "install": "y"}}, "'modules' must be"),
         ({"entry": "bin/{architecture}/start"}, "only where 'source' is binary"),
         ({"source": {"type": "binary"}, "architectures": ["x86_64", "arm64"]}, "'entry' must hold {architecture}"),
     ],

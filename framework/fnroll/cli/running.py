@@ -114,7 +114,7 @@ def _lay_out(app: App, plan: Plan, scratch: Path) -> Laid:
     NoCredentials, AwsError."""
     from fnroll.layers import assemble
 
-    parts = assemble(app.definition(full=False))
+    parts = assemble(app.definition(full=False), say=app.warn)
     for entry in parts.foreign_layers:
         app.warn(f"layer {entry} is on AWS; it is left out here")
     task, opt = parts.stage(scratch)

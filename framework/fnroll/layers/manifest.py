@@ -28,6 +28,16 @@ Kind = Literal["layer", "package", "managed"]
 
 
 @dataclass(frozen=True, slots=True)
+class Modules:
+    """What a function may ask for: `file` names the modules, `install` is the command that puts them into `directory`,
+    where the loop finds them. Paths below the function's own directory."""
+
+    file: str
+    directory: str
+    install: str
+
+
+@dataclass(frozen=True, slots=True)
 class Runtime:
     """A custom runtime, as its manifest says.
 
@@ -36,7 +46,8 @@ class Runtime:
     default `Runtime`; `extensions`: of handler files, the preferred one first; `entry`: the program that becomes
     /opt/bootstrap; `files`: what lies under /opt/fn/NAME, relative to `directory`; `licence`: an SPDX expression;
     `command`: the interpreter that must be on the machine, None where the layer brings its own; `binary`: `entry` is
-    a program for each architecture; `recipe`: what its self-contained layer for Lambda is made of, if it has one.
+    a program for each architecture; `recipe`: what its self-contained layer for Lambda is made of, if it has one;
+    `modules`: how a function's own come.
     """
 
     name: str
@@ -54,6 +65,7 @@ class Runtime:
     recipe: Recipe | None = None
     kind: Kind = "layer"
     binary: bool = False
+    modules: Modules | None = None
 
     @property
     def self_contained(self) -> bool:
@@ -168,6 +180,17 @@ _SHAPE: Mapping[str, tuple[str, _Check, bool]] = {
         ),
         False,
     ),
+    "modules": (
+        '{"file": NAME, "directory": PATH, "install": COMMAND}',
+        lambda v: (
+            isinstance(v, dict)
+            and v.keys() == {"file", "directory", "install"}
+            and all(map(_is_text, v.values()))
+            and _is_inside(v["file"])
+            and _is_inside(v["directory"])
+        ),
+        True,
+    ),
     "license": ("an SPDX expression of at most 512 characters", lambda v: _is_text(v) and len(v) <= 512, False),
 }
 
@@ -201,6 +224,7 @@ def _read(directory: Path) -> Runtime:
         recipe=recipes.recipe_of(value["layer"], value["base"]) if "layer" in value else None,
         kind=cast("Kind", value.get("kind", "layer")),
         binary=source["type"] == "binary",
+        modules=Modules(**value["modules"]) if "modules" in value else None,
     )
 
 

@@ -108,6 +108,7 @@ def assemble(
     runtimes = [layer.runtime for layer in layers if isinstance(layer, LayerPackage) and layer.runtime is not None]
     for runtime in (*runtimes, *([inside] if inside else [])):
         _check_handler(definition, runtime, found.entries, rules, root)
+        _say_what_is_not_installed(runtime, found.entries, root, say)
     if inside is not None:
         found = _with_runtime(found, inside, architecture)
     if architecture is not None:
@@ -161,6 +162,17 @@ def _check_handler(
             if rule is None or rule.line
             else "built-in excludes always apply: move the handler",
         )
+
+
+def _say_what_is_not_installed(runtime: Runtime, entries: tuple[Entry, ...], root: Path, say: Say) -> None:
+    """No error: what the file asks for may lie in a layer, or be there for tests alone."""
+    wanted = runtime.modules
+    if wanted is None or not (root / wanted.file).is_file():
+        return
+    if not (root / wanted.directory).is_dir():
+        say(f"{wanted.file} asks for modules, and {wanted.directory} is not there: {wanted.install}")
+    elif not any(entry.name.startswith(f"{wanted.directory}/") for entry in entries):
+        say(f"{wanted.file} asks for modules, and the ignore rules leave {wanted.directory} out of the package")
 
 
 def _opt_directory(layers: tuple[LayerPackage, ...]) -> Path:
