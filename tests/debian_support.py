@@ -8,7 +8,8 @@ import lzma
 import shutil
 import tarfile
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 from fnroll.layers import elf
@@ -55,7 +56,7 @@ def deb(files: Mapping[str, bytes], links: Mapping[str, str] | None = None, comp
             member.type, member.linkname = tarfile.SYMTYPE, target
             tar.addfile(member)
     data = buffer.getvalue()
-    packed = lzma.compress(data) if compression == "xz" else data
+    packed = lzma.compress(data, preset=0) if compression == "xz" else data
     suffix = ".xz" if compression == "xz" else ""
     return b"!<arch>\n" + b"".join(
         _member(name, content)
@@ -68,6 +69,7 @@ def _member(name: str, content: bytes) -> bytes:
     return head + content + b"\n" * (len(content) % 2)
 
 
+@cache
 def packages() -> dict[str, bytes]:
     program, loader, libc = shell(), library(elf.LOADERS[ARCHITECTURE]), library("libc.so.6")
     assert program and loader and libc
@@ -114,7 +116,7 @@ def mirror(root: Path, version: str = "1.0-1") -> Path:
     name = f"main/binary-{DEBIAN}/Packages.xz"
     (root / "dists/bookworm" / name).parent.mkdir(parents=True, exist_ok=True)
     (root / "dists/bookworm" / name).write_bytes(index)
-    until = datetime.now(UTC).replace(year=datetime.now(UTC).year + 1).strftime("%a, %d %b %Y %H:%M:%S UTC")
+    until = (datetime.now(UTC) + timedelta(days=365)).strftime("%a, %d %b %Y %H:%M:%S UTC")
     release = (
         f"Suite: oldstable\nCodename: bookworm\nValid-Until: {until}\nSHA256:\n"
         f" {hashlib.sha256(index).hexdigest()} {len(index)} {name}\n"

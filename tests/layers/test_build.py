@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import zipfile
@@ -94,3 +95,13 @@ def test_an_entry_that_cannot_be_built(tmp_path: Path, entry: str, words: str) -
     with pytest.raises(LayerError) as caught:
         build(entry, tmp_path)
     assert words in str(caught.value)
+
+
+def test_a_layer_that_is_too_large_for_a_request_is_refused_before_the_network(tmp_path: Path) -> None:
+    (tmp_path / "big").mkdir()
+    block = os.urandom(1 << 20)
+    with (tmp_path / "big" / "data").open("wb") as file:
+        for _ in range(51):
+            file.write(block)
+    with pytest.raises(LayerError, match=r"layer big is 51\.\d MiB zipped; Lambda takes less than 50\.0 MiB"):
+        build("./big", tmp_path)

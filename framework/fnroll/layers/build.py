@@ -11,7 +11,8 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from fnroll.archive import Entry, Package, load_rules, pack, scan
+from fnroll.archive import MAX_ZIPPED, Entry, Package, load_rules, pack, scan
+from fnroll.archive.limits import human
 from fnroll.errors import LayerError
 from fnroll.layers.elf import of_this_machine
 from fnroll.layers.launcher import HERE
@@ -92,12 +93,17 @@ def self_contained(
 def _package(
     name: str, entries: tuple[Entry, ...], *, license: str | None, self_contained: bool, runtime: Runtime | None
 ) -> LayerPackage:
-    return _of(name, pack(entries), license=license, self_contained=self_contained, runtime=runtime)
+    return _of(name, pack(entries, limit=None), license=license, self_contained=self_contained, runtime=runtime)
 
 
 def _of(
     name: str, package: Package, *, license: str | None, self_contained: bool, runtime: Runtime | None
 ) -> LayerPackage:
+    if package.size >= MAX_ZIPPED:
+        raise LayerError(
+            f"layer {name} is {human(package.size)} zipped; Lambda takes less than {human(MAX_ZIPPED)} in a request",
+            hint="split it, or leave out what is not needed: .lambdaignore in a directory, 'drop' in a runtime.json",
+        )
     return LayerPackage(
         name=name,
         data=bytes(package.data),

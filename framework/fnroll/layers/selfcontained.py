@@ -78,7 +78,7 @@ def build_self_contained(
     files = {f"fn/{runtime.name}/{path}": file for path, file in assembled.items()}
     files |= _launchers(runtime, recipe.for_architecture(architecture), architecture, {entry.name for entry in own})
     with tempfile.TemporaryDirectory(prefix="fn-layer-") as scratch:
-        package = pack([*own, *_laid_out(files, Path(scratch), own)])
+        package = pack([*own, *_laid_out(files, Path(scratch), own)], limit=None)
     digest = supply.files.put(bytes(package.data))
     facts = {"zip": digest, "tree": package.tree_digest, "unzipped": package.unzipped_size, "files": package.files}
     write_whole(note, json.dumps(facts).encode())
