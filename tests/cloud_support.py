@@ -139,13 +139,21 @@ def served(
     speed: float = 1.0,
     signatures: bool = False,
     rates: bool = False,
+    realistic: bool = False,
     clock: Clock | None = None,
 ) -> Iterator[tuple[cloud.Endpoint, FakeEmulator]]:
     """A cloud over `state` with a fake emulator, in this process."""
     fake = FakeEmulator(function)
     opening: OpenEmulator = fake.open
     with cloud.embedded(
-        state, emulator=opening, clock=clock, others=others, speed=speed, signatures=signatures, rates=rates
+        state,
+        emulator=opening,
+        clock=clock,
+        others=others,
+        speed=speed,
+        signatures=signatures,
+        rates=rates,
+        realistic=realistic,
     ) as endpoint:
         yield endpoint, fake
 

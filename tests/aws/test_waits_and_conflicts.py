@@ -37,7 +37,8 @@ def state(**changes: Any) -> dict[str, Any]:
 
 
 def test_a_wait_polls_until_it_is_done_and_says_why_it_waits(session: Session, stub: Any) -> None:
-    stub.add_response("get_function", state(State="Pending", StateReason="The function is being created."))
+    for _ in range(2):  # what has not changed is told once
+        stub.add_response("get_function", state(State="Pending", StateReason="The function is being created."))
     stub.add_response("get_function", state(LastUpdateStatus="InProgress"))
     stub.add_response("get_function", state(RevisionId="r9"))
     words: list[str] = []

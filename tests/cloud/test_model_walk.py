@@ -102,6 +102,7 @@ VALUES: Mapping[str, Any] = {
             "LocalMountPath": "/mnt/x",
         }
     ],
+    "CapacityProviderArn": "arn:aws:lambda:us-east-1:123456789012:capacity-provider:mine",
     "DeadLetterConfig": {"TargetArn": QUEUE},
     "KMSKeyArn": "arn:aws:kms:us-east-1:123456789012:key/x",
     "EphemeralStorage": {"Size": 600},
@@ -204,7 +205,7 @@ def generated(shape: Shape, name: str, *, full: bool) -> Any:
     if kind in ("integer", "long"):
         return max(int(shape.metadata.get("min", 1)), 1)
     if kind in ("float", "double"):
-        return 0.5
+        return max(float(shape.metadata.get("min", 0.5)), 0.5)
     if kind == "boolean":
         return True
     if kind == "blob":

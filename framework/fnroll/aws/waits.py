@@ -85,9 +85,11 @@ def wait_for(
     clock: Clock = SYSTEM,
     progress: Progress = lambda _: None,
 ) -> FunctionState:
-    """Poll until it is ready; the state that is. Raises WaitEnded, WaitTimedOut, and what GetFunction raises."""
+    """Poll until it is ready; the state that is. `progress` is told each new state.
+
+    Raises WaitEnded, WaitTimedOut, and what GetFunction raises."""
     where = name if qualifier is None else f"{name}:{qualifier}"
-    start, delay = clock.now(), _FIRST
+    start, delay, told = clock.now(), _FIRST, ""
     while True:
         state = get_function(client, name, qualifier)
         verdict = wait.judge(state)
@@ -103,7 +105,9 @@ def wait_for(
                 where=where,
                 hint="it may still get there: look with `fn status`, then run the command again",
             )
-        progress(f"waiting for {wait.what}: {words}")
+        if words != told:  # what has not changed is no news
+            told = words
+            progress(f"waiting for {wait.what}: {words}")
         clock.sleep(min(delay, wait.limit - waited))
         delay = min(delay * _GROWTH, _LONGEST)
 

@@ -59,11 +59,24 @@ def local() -> None:
     is_flag=True,
     help="Throttle the control plane as Lambda does: 15 calls a second, GetFunction 100.",
 )
+@click.option(
+    "--realistic",
+    is_flag=True,
+    help="Take Lambda's time: functions are Pending, then Active; updates InProgress, then Successful. Throttle too.",
+)
 @sandbox_option
 @network_option
 @click.pass_obj
 def up(
-    app: App, port: int, detach: bool, speed: float, signatures: bool, rates: bool, sandbox: str, network: Network
+    app: App,
+    port: int,
+    detach: bool,
+    speed: float,
+    signatures: bool,
+    rates: bool,
+    realistic: bool,
+    sandbox: str,
+    network: Network,
 ) -> None:
     """Serve the local cloud until interrupted.
 
@@ -82,15 +95,16 @@ def up(
     if detach:
         options = {"--port": port, "--fast-clock": speed, "--sandbox": sandbox, "--network": network}
         words = [str(part) for option in options.items() for part in option]
-        endpoint = _start(app.state, words + ["--require-signatures"] * signatures + ["--request-rates"] * rates)
+        flags = {"--require-signatures": signatures, "--request-rates": rates, "--realistic": realistic}
+        endpoint = _start(app.state, words + [flag for flag, given in flags.items() if given])
         app.show(endpoint.url)
         app.say(f"the local cloud is up (pid {endpoint.pid}); its log is {app.state / 'cloud.log'}")
         return
-    run(_serve(app, port, speed, signatures, rates, sandbox, network))
+    run(_serve(app, port, speed, signatures, rates, realistic, sandbox, network))
 
 
 async def _serve(
-    app: App, port: int, speed: float, signatures: bool, rates: bool, sandbox: str, network: Network
+    app: App, port: int, speed: float, signatures: bool, rates: bool, realistic: bool, sandbox: str, network: Network
 ) -> None:
     from fnroll import cloud
     from fnroll.cli.run import missing_line
@@ -130,6 +144,7 @@ async def _serve(
             speed=speed,
             signatures=signatures,
             rates=rates,
+            realistic=realistic,
             keys=_own_keys(),
         )
     finally:

@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from fnroll.cloud import states
 from fnroll.cloud.faults import Fault, invalid, not_built
 from fnroll.cloud.names import function_arn, parse_layer_version
 from fnroll.cloud.records import Call, Given, Result, VersionRow
@@ -54,7 +55,6 @@ _RETIRED_RUNTIMES = frozenset(
 
 NOT_BUILT = (
     "AcceleratorConfig",
-    "CapacityProviderConfig",
     "CodeSigningConfigArn",
     "DurableConfig",
     "PublishTo",
@@ -261,7 +261,6 @@ def describe(version: VersionRow, qualifier: str | None) -> Result:
         "FunctionArn": function_arn(function.region, function.name, qualifier),
         "Version": version.version,
         "RevisionId": version.revision,
-        "State": "Active",
-        "LastUpdateStatus": "Successful",
+        **states.shown(version),
         **version.config,
     }

@@ -101,8 +101,11 @@ class Control:
         store: Store,
         fetch_s3: Callable[[str, str, str | None], bytes],
         services: Services | None = None,
+        *,
+        pace: float | None = None,
     ) -> None:
         self._state = state
+        self._pace = pace
         self._store = store
         self._fetch_s3 = fetch_s3
         self._services = services
@@ -127,7 +130,9 @@ class Control:
         def whole() -> Result:
             given = parse()
             with self._state.transaction() as db:
-                call = Call(db, self._store, region, port, self._fetch_s3, self._services, effects=effects)
+                call = Call(
+                    db, self._store, region, port, self._fetch_s3, self._services, effects=effects, pace=self._pace
+                )
                 return OPERATIONS[name](call, given)
 
         result = await asyncio.get_running_loop().run_in_executor(self._thread, whole)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from fnroll.cloud import configuration, settings, versions
+from fnroll.cloud import configuration, settings, states, versions
 from fnroll.cloud.configuration import describe
 from fnroll.cloud.faults import conflict, invalid
 from fnroll.cloud.layers import layer_keys
@@ -54,6 +54,7 @@ def create_function(call: Call, given: Given) -> Result:
         stored.key if stored else None,
         image,
     )
+    version = states.begin(call, version)
     versions.save(call, version)
     if given.get("Publish"):
         published = versions.publish(call, version, description=None)
@@ -98,6 +99,7 @@ def list_functions(call: Call, given: Given) -> Result:
 
 def update_function_code(call: Call, given: Given) -> Result:
     version = latest(call, given)
+    states.check_settled(version)
     versions.check_revision(version, given)
     configuration.refuse(given)
     config = {**version.config, "LastModified": call.stamp()}
@@ -109,6 +111,7 @@ def update_function_code(call: Call, given: Given) -> Result:
     if given.get("DryRun"):
         return describe(updated, None)
     _check_size(call, config, updated.package)
+    updated = states.begin(call, updated, version)
     versions.save(call, updated)
     if given.get("Publish"):
         published = versions.publish(call, updated, description=None)
@@ -118,10 +121,11 @@ def update_function_code(call: Call, given: Given) -> Result:
 
 def update_function_configuration(call: Call, given: Given) -> Result:
     version = latest(call, given)
+    states.check_settled(version)
     versions.check_revision(version, given)
     config = configuration.changed(call, version.config, given)
     _check_size(call, config, version.package)
-    updated = _updated(version, config, version.package, version.image)
+    updated = states.begin(call, _updated(version, config, version.package, version.image), version)
     versions.save(call, updated)
     return describe(updated, None)
 

@@ -33,6 +33,7 @@ from fnroll.cloud.others import Others, unsigned
 from fnroll.cloud.protocol import Answer
 from fnroll.cloud.provisioner import Provisioner
 from fnroll.cloud.rates import Rates
+from fnroll.cloud.settler import Settler
 from fnroll.cloud.signatures import Signatures
 from fnroll.cloud.state import Endpoint, State
 from fnroll.cloud.store import Store, is_key, read_package
@@ -91,6 +92,7 @@ class Gate:
         events: EventQueue,
         others: Others,
         provisioner: Provisioner,
+        settler: Settler,
         feeder: Feeder,
         signatures: Signatures,
         now: Callable[[], float],
@@ -105,6 +107,7 @@ class Gate:
         self._urls = UrlGate(state.read, invocations, signatures)
         self._others = others
         self._provisioner = provisioner
+        self._settler = settler
         self._feeder = feeder
         self._signatures = signatures
         self._rates = rates
@@ -238,6 +241,8 @@ class Gate:
             self._invocations.reserve(arn, concurrency)
         if effects.provisioned:
             self._provisioner.look()
+        if effects.settling:
+            self._settler.look()
         if effects.sources:
             self._feeder.look()
             await self._feeder.ready()

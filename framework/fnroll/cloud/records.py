@@ -35,12 +35,14 @@ class Effects:
 
     `retired`: ARNs whose environments must go. `reserved`: ARNs, and their reserved concurrency from now on (None:
     none). `provisioned`: what is to be provisioned may have changed. `sources`: event source mappings have.
+    `settling`: a version is on its way.
     """
 
     retired: list[str] = field(default_factory=list)
     reserved: dict[str, int | None] = field(default_factory=dict)
     provisioned: bool = False
     sources: bool = False
+    settling: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,8 @@ class Call:
     services: Services | None = None
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     effects: Effects = field(default_factory=Effects)
+    pace: float | None = None
+    """How many times as fast as Lambda functions are made and updated; None: at once."""
 
     def stamp(self) -> str:
         """Now, as LastModified and CreatedDate are written."""
@@ -91,6 +95,8 @@ class VersionRow:
     revision: str
     package: str | None
     image: str | None
+    standing: Mapping[str, Any] = field(default_factory=dict)
+    """On its way: `kind`, `until` (epoch seconds), and what it was `before` (states.py); empty: it has arrived."""
 
     @property
     def version(self) -> str:
@@ -138,6 +144,7 @@ def as_version(function: FunctionRow, row: sqlite3.Row) -> VersionRow:
         row["revision"],
         row["package"],
         row["image"],
+        json.loads(row["standing"]),
     )
 
 

@@ -21,6 +21,7 @@ from fnroll.cloud.records import (
     find_version,
     version_number,
 )
+from fnroll.cloud.states import serving
 
 MAX_KEPT: Final = 1000
 """Names, and versions, that are kept; past that all are read again."""
@@ -47,7 +48,7 @@ class Resolver:
             raise not_found(function_arn(ref.region, ref.name, qualifier))
         if version.package is None:
             raise not_built("Invoke of a function whose code is a container image")
-        return version
+        return serving(version)
 
     def _forget_if_changed(self) -> None:
         seen: int = self._read.execute("PRAGMA data_version").fetchone()[0]

@@ -31,10 +31,12 @@ from fnroll.cloud.queue_source import QueueFeeder
 from fnroll.cloud.rates import Rates
 from fnroll.cloud.services import Services
 from fnroll.cloud.settings import reserved
+from fnroll.cloud.settler import Settler
 from fnroll.cloud.signatures import Signatures
 from fnroll.cloud.sources import SQS, SourceRow, write_result
 from fnroll.cloud.standing import WAIT
 from fnroll.cloud.state import Endpoint, State
+from fnroll.cloud.states import settle
 from fnroll.cloud.store import Store
 from fnroll.cloud.stream_source import Places, StreamFeeder
 from fnroll.cloud.timers import Timers
@@ -90,6 +92,7 @@ async def serve(
     speed: float = 1.0,
     signatures: bool = False,
     rates: bool = False,
+    realistic: bool = False,
     keys: Mapping[str, str] = NO_KEYS,
     others: Others | None = None,
 ) -> None:
@@ -99,7 +102,8 @@ async def serve(
     another holder of the state; `network`: "host" lets functions reach this machine's network, this cloud included;
     "none" is the Runtime API alone; `speed`: how much faster than on AWS asynchronous invocations are retried
     and age; `signatures`: refuse API calls that are not signed right, by `keys` (secrets by access key id) or what
-    `signatures.py` says; `rates`: refuse control-plane calls beyond Lambda's rates. `emulator`, `clock` and `others`
+    `signatures.py` says; `rates`: refuse control-plane calls beyond Lambda's rates; `realistic`: that, and take
+    Lambda's time for making and updating functions (states.py). `emulator`, `clock` and `others`
     are seams. Raises CloudError (state or port in use, not a loopback address) and SandboxError (no such tier here).
     """
     async with AsyncExitStack() as stack:
@@ -110,6 +114,8 @@ async def serve(
         stack.push_async_callback(engine.close)
         state = State(state_dir, wait=wait)
         stack.callback(state.close)
+        with state.transaction() as db:
+            settle(db)  # what was on its way when the last cloud ended
         listener = _bind(host, port)
         stack.callback(listener.close)
         endpoint = _endpoint(listener, engine)
@@ -119,7 +125,7 @@ async def serve(
         moto.watch = watch
         stack.callback(moto.close)
         services = Services(moto)
-        control = Control(state, store, moto.fetch_s3, services)
+        control = Control(state, store, moto.fetch_s3, services, pace=speed if realistic else None)
         stack.callback(control.close)
         invocations = Invocations(state.read, store, engine, endpoint.port, network=network, meter=watch.meter)
         for arn, concurrency in reserved(state.read):
@@ -145,9 +151,23 @@ async def serve(
         timers.start()
         stack.push_async_callback(timers.close)
         signed = Signatures(time, keys, required=signatures)
-        limits = Rates(time) if rates else None
+        settler = Settler(state.read, control, time)
+        stack.push_async_callback(settler.close)
+        limits = Rates(time) if rates or realistic else None
         gate = Gate(
-            endpoint, state, store, control, invocations, events, moto, provisioner, feeder, signed, time.time, limits
+            endpoint,
+            state,
+            store,
+            control,
+            invocations,
+            events,
+            moto,
+            provisioner,
+            settler,
+            feeder,
+            signed,
+            time.time,
+            limits,
         )
         stack.push_async_callback(gate.close)
         server = HttpServer(gate.handle, max_body=MAX_BODY, too_large=gate.handle_too_large)
@@ -199,6 +219,7 @@ def embedded(
     speed: float = 1.0,
     signatures: bool = False,
     rates: bool = False,
+    realistic: bool = False,
     emulator: OpenEmulator = open_emulator,
     clock: Clock | None = None,
     others: Others | None = None,
@@ -229,6 +250,7 @@ def embedded(
             speed=speed,
             signatures=signatures,
             rates=rates,
+            realistic=realistic,
             emulator=emulator,
             clock=clock,
             others=others,

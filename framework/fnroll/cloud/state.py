@@ -83,6 +83,9 @@ MIGRATIONS = (
         region TEXT NOT NULL, name TEXT NOT NULL, number INTEGER NOT NULL, statements TEXT NOT NULL,
         revision TEXT NOT NULL, PRIMARY KEY (region, name, number)) WITHOUT ROWID;
     """,
+    """
+    ALTER TABLE version ADD COLUMN standing TEXT NOT NULL DEFAULT '{}';
+    """,
 )
 """Each runs once, in order; `PRAGMA user_version` counts those that ran. Never edit one that was released: add one."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+from fnroll.cloud import states
 from fnroll.cloud.configuration import describe, refuse
 from fnroll.cloud.faults import invalid, stale
 from fnroll.cloud.records import (
@@ -24,6 +25,7 @@ from fnroll.cloud.records import (
 def publish_version(call: Call, given: Given) -> Result:
     refuse(given)
     current = latest(call, given)
+    states.check_settled(current)
     check_revision(current, given)
     asked, sha256 = given.get("CodeSha256"), current.config.get("CodeSha256")
     if asked and asked != sha256:
@@ -45,7 +47,9 @@ def publish(call: Call, current: VersionRow, description: str | None) -> Version
         (current.function.id,),
     ).fetchone()
     config = current.config if description is None else {**current.config, "Description": description}
-    published = replace(current, number=number, config=config, revision=new_revision())
+    # Of a function that is being made the version is too; what an update has published is there at once.
+    standing = {} if current.standing.get("before") else current.standing
+    published = replace(current, number=number, config=config, revision=new_revision(), standing=standing)
     save(call, published)
     # Publishing moves the RevisionId of $LATEST too, as AWS's does.
     save(call, replace(current, revision=new_revision()))
@@ -66,10 +70,10 @@ def check_revision(version: VersionRow, given: Given) -> None:
 
 def save(call: Call, version: VersionRow) -> None:
     call.db.execute(
-        "INSERT INTO version (function_id, number, config, fingerprint, revision, package, image)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (function_id, number) DO UPDATE SET config = excluded.config,"
+        "INSERT INTO version (function_id, number, config, fingerprint, revision, package, image, standing)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (function_id, number) DO UPDATE SET config = excluded.config,"
         " fingerprint = excluded.fingerprint, revision = excluded.revision, package = excluded.package,"
-        " image = excluded.image",
+        " image = excluded.image, standing = excluded.standing",
         (
             version.function.id,
             version.number,
@@ -78,5 +82,6 @@ def save(call: Call, version: VersionRow) -> None:
             version.revision,
             version.package,
             version.image,
+            json.dumps(version.standing),
         ),
     )
