@@ -7,6 +7,13 @@ from pathlib import Path
 
 from e2e_support import Fn
 
+
+def traffic(fn: Fn, directory: Path) -> dict[str, float]:
+    (row,) = json.loads(fn("alias", "list", "--local", "--output", "json", cwd=directory).stdout)
+    served: dict[str, float] = row["traffic"]
+    return served
+
+
 RELEASE = {"steps": [{"weight": 0.5, "bake_minutes": 1, "requests": 1}]}
 
 
@@ -29,11 +36,18 @@ def test_from_a_deploy_beside_what_serves_to_its_end(fn: Fn, hello: Path, cloud:
     fn("canary", "pause", "--local", cwd=hello)
     assert "paused by hand" in fn("canary", "tick", "--local", cwd=hello).stdout
     fn("canary", "resume", "--local", cwd=hello)
+    handler.write_text(handler.read_text() + "# third\n")
+    instead = fn("deploy", "--local", "--canary", "--supersede", cwd=hello)
+    assert "canary 3 beside 1" in instead.stderr
+    fn("canary", "promote", "--local", cwd=hello)
+    assert traffic(fn, hello) == {"3": 1.0}
+    fn("canary", "undo", "--local", cwd=hello)
+    assert traffic(fn, hello) == {"1": 1.0}
+    fn("canary", "start", "--local", cwd=hello)
     fn("canary", "abort", "--local", cwd=hello)
     ended = fn("canary", "abort", "--local", cwd=hello, status=4)
     assert "no canary is on alias current" in ended.stderr
-    (row,) = json.loads(fn("alias", "list", "--local", "--output", "json", cwd=hello).stdout)
-    assert row["traffic"] == {"1": 1.0}
+    assert traffic(fn, hello) == {"1": 1.0}
 
 
 def test_what_would_be_needed_is_told_before(fn: Fn, hello: Path, cloud: str) -> None:
