@@ -70,3 +70,20 @@ def test_a_rehearsal_finds_what_is_injected(fn: Fn, tmp_path: Path) -> None:
     assert bad["failed_more"] <= bad["canary"]["failed"]
     good = json.loads(fn(*words, "--error-rate", "0", "--baseline-error-rate", "0").stdout)
     assert good["verdict"] == "promote"
+
+
+def test_a_rehearsal_of_two_published_versions(fn: Fn, hello: Path, cloud: str) -> None:
+    fn("deploy", "--local", cwd=hello)
+    (hello / "handler.pl").write_text("sub handle { die 'broken' if $_[0]{name} eq 'x'; return 1 } 1;")
+    fn("deploy", "--local", cwd=hello)
+    (hello / "event.json").write_text('{"name": "x"}')
+    words = ("canary", "rehearse", "--local", "--rps", "1", "--step", "50%:1:20", "--output", "json")
+    versions = ("--baseline", "1", "--canary", "2", "--event", "event.json")
+    found = json.loads(fn(*words, *versions, cwd=hello, status=1).stdout)
+    assert (found["verdict"], found["baseline"]["failed"]) == ("rollback", 0)
+    assert found["canary"]["failed"] == found["canary"]["requests"] > 5
+    alone = fn(*words, "--canary", "2", cwd=hello, status=2).stderr
+    assert "--baseline and --canary go together" in alone
+    assert "give --baseline and --canary" in fn(*words, "--event", "event.json", cwd=hello, status=2).stderr
+    missing = fn(*words, "--baseline", "1", "--canary", "9", cwd=hello, status=4).stderr
+    assert "not found" in missing.lower()

@@ -32,6 +32,16 @@ def download_code(session: Session, function: str, qualifier: str | None = None)
     return data
 
 
+def download_layer(session: Session, arn: str) -> bytes:
+    """The zip of a layer version. Raises as `download_code`."""
+    with border("GetLayerVersionByArn", arn):
+        content = session.control.get_layer_version_by_arn(Arn=arn)["Content"]
+    data = _fetch(content["Location"], int(content["CodeSize"]), arn, direct=session.options.local)
+    if b64encode(hashlib.sha256(data).digest()).decode() != content["CodeSha256"]:
+        raise AwsError("the downloaded layer is not the one that is published (CodeSha256 differs)", where=arn)
+    return data
+
+
 def _fetch(location: str, size: int, where: str, *, direct: bool) -> bytes:
     """`direct`: past any proxy, for the local cloud. Never more than one byte over `size` is read."""
     from http.client import HTTPException
