@@ -96,3 +96,11 @@ def test_a_new_function_has_it_from_the_start(tmp_path: Path) -> None:
     whole = deploy.plan(project.desired(), deploy.Actual(None), alias="current")
     [create] = [step for step in whole.steps if step.kind == "create-function"]
     assert MEMBER in create.sends["Members"]
+
+
+def test_a_cloud_makes_a_new_function_with_it(local_stage: tuple[Session, Project]) -> None:
+    session, project = local_stage
+    project.definition[MEMBER] = made(session)
+    carried_out(session, project)
+    assert session.control.get_function_code_signing_config(FunctionName="hello")[MEMBER] == project.definition[MEMBER]
+    assert carried_out(session, project) == []

@@ -55,7 +55,6 @@ _RETIRED_RUNTIMES = frozenset(
 
 NOT_BUILT = (
     "AcceleratorConfig",
-    "CodeSigningConfigArn",
     "DurableConfig",
     "PublishTo",
     "RuntimeConfig",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from fnroll.cloud import configuration, settings, states, versions
+from fnroll.cloud import code_signing, configuration, settings, states, versions
 from fnroll.cloud.configuration import describe
 from fnroll.cloud.faults import conflict, invalid
 from fnroll.cloud.layers import layer_keys
@@ -56,6 +56,8 @@ def create_function(call: Call, given: Given) -> Result:
     )
     version = states.begin(call, version)
     versions.save(call, version)
+    if "CodeSigningConfigArn" in given:
+        code_signing.put_function_code_signing_config(call, given)
     if given.get("Publish"):
         published = versions.publish(call, version, description=None)
         return describe(published, published.version)
