@@ -51,20 +51,29 @@ def test_a_path_names_its_operation(method: str, target: str, name: str, given_:
 def test_what_is_remembered_of_a_request_is_all_but_its_body() -> None:
     known = protocol.Remembered({"Invoke"})
     path = "/2015-03-31/functions/f/invocations"
+
+    def understood(asked: Request) -> Any:
+        operation, parameters = known.find(asked)
+        return operation.name, parameters()
+
+    tail = {"FunctionName": "f", "LogType": "Tail"}
     first = request("POST", path, {"a": 1}, [("x-amz-log-type", "Tail"), ("user-agent", "x")])
-    operation, variables = protocol.find(first)
-    assert known.get(known.said(first)) is None
-    known.keep(known.said(first), operation, protocol.parse(operation, first, variables))
     again = request("POST", path, {"b": 2}, [("user-agent", "y"), ("x-amz-log-type", "Tail")])
-    assert known.get(known.said(again)) == (operation, {"FunctionName": "f", "LogType": "Tail"})
-    for other in (
-        request("POST", path, {"a": 1}),
-        request("POST", path, {"a": 1}, [("x-amz-log-type", "None")]),
-        request("POST", path, {"a": 1}, [("x-amz-log-type", "Tail"), ("x-amz-invocation-type", "Event")]),
-        request("POST", f"{path}?Qualifier=1", {"a": 1}, [("x-amz-log-type", "Tail")]),
-        request("GET", path, {"a": 1}, [("x-amz-log-type", "Tail")]),
+    assert understood(first) == understood(again) == ("Invoke", tail)
+    assert known.find(again)[1]() is known.find(first)[1]()
+    queued = [("x-amz-log-type", "Tail"), ("x-amz-invocation-type", "Event")]
+    for other, given_ in (
+        (request("POST", path, {"a": 1}), {"FunctionName": "f"}),
+        (request("POST", path, {"a": 1}, [("x-amz-log-type", "None")]), {"FunctionName": "f", "LogType": "None"}),
+        (request("POST", path, {"a": 1}, queued), {**tail, "InvocationType": "Event"}),
+        (request("POST", f"{path}?Qualifier=1", {"a": 1}, [("x-amz-log-type", "Tail")]), {**tail, "Qualifier": "1"}),
     ):
-        assert known.get(known.said(other)) is None
+        assert understood(other) == understood(other) == ("Invoke", given_)
+    with pytest.raises(Fault):
+        known.find(request("GET", path, {"a": 1}, [("x-amz-log-type", "Tail")]))
+    listed = request("GET", "/2015-03-31/functions?MaxItems=5")
+    assert understood(listed) == ("ListFunctions", {"MaxItems": 5})
+    assert known.find(listed)[1]() is not known.find(listed)[1]()
 
 
 def test_a_query_that_an_operation_insists_on_tells_it_apart() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ import pytest
 from emulator_support import PlainHost, event, function
 from fnroll.definition.model import invocations_at_once
 from fnroll.emulator import Emulator, FunctionConfig, Outcome
+from fnroll.emulator.environment import Owner
+from fnroll.emulator.output import Journal
+from fnroll.emulator.shared import SharedEnvironment
 from fnroll.errors import EmulatorError
 
 WORKERS = "$ENV{MAIN} = $$; for (2 .. $ENV{AWS_LAMBDA_MAX_CONCURRENCY}) { unless (fork) { $api = dial(); last } } "
@@ -159,6 +163,20 @@ def test_closing_the_emulator_ends_who_is_under_way(tmp_path: Path) -> None:
     call, _ = play(shared(tmp_path), script)
     with pytest.raises(EmulatorError, match="closed during an invocation"):
         call.result()
+
+
+def test_one_that_never_started_can_be_closed(tmp_path: Path) -> None:
+    """An environment waits at the gate before its init: whoever gives up there closes it."""
+
+    async def main() -> bool:
+        config = shared(tmp_path)
+        owner = Owner(ready=lambda: None)
+        journal = Journal(config, "stream", None, time.time)
+        environment = SharedEnvironment(PlainHost(), config, journal, owner, init_timeout=1.0, clock=time.time)
+        await environment.close()
+        return environment.over
+
+    assert asyncio.run(main())
 
 
 @pytest.mark.parametrize(

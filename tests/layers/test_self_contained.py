@@ -17,32 +17,29 @@ from fnroll.archive import unpack
 from fnroll.errors import LayerError, LayerUnavailable
 from fnroll.layers import LayerPackage, Runtime, Supply, find_runtime, relock, self_contained
 from fnroll.layers.store import Store
+from runtime_folders import GOOD
 
 pytestmark = pytest.mark.skipif(bool(debian_support.why_not()), reason=debian_support.why_not() or "")
 
 ARCHITECTURE = debian_support.ARCHITECTURE
 MANIFEST = {
+    **GOOD,
     "name": "dash",
     "version": "0.5",
-    "description": "the shell",
-    "base": "provided.al2023",
     "architectures": ["x86_64", "arm64"],
     "source": {"type": "host", "command": "dash"},
-    "entry": "bootstrap",
     "files": ["loop.sh"],
     "handler": {"extensions": [".sh"], "example": "handler.handle"},
-    "license": "MIT",
     "layer": {
         "suite": "bookworm",
         "packages": ["shell"],
-        "interpreter": "bin/sh",
+        "interpreter": "usr/bin/dash",
         "keep": {"usr/share/shell": "share"},
         "drop": ["*.pod"],
         "arguments": ["-e", "{layer}/fn/dash/loop.sh", "first"],
         "environment": {"HERE": "{layer}/fn/dash/share", "GIVEN": "by the layer", "EMPTY": ""},
     },
 }
-MANIFEST["layer"]["interpreter"] = "usr/bin/dash"  # type: ignore[index]
 
 
 @pytest.fixture

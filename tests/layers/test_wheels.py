@@ -20,6 +20,7 @@ from fnroll.layers.elf import of_this_machine
 from fnroll.layers.store import Store
 from fnroll.layers.wheels import pip
 from fnroll.layers.wheels.wheel import named
+from runtime_folders import GOOD
 
 FILE = "greeter-1.0-py3-none-manylinux_2_17_x86_64.whl"
 LAYER: dict[str, Any] = {
@@ -31,16 +32,12 @@ LAYER: dict[str, Any] = {
     "environment": {"GIVEN": "by the layer"},
 }
 MANIFEST: dict[str, Any] = {
+    **GOOD,
     "name": "hi",
-    "version": "1",
-    "description": "greets",
-    "base": "provided.al2023",
     "architectures": ["x86_64", "arm64"],
     "source": {"type": "host", "command": "greet"},
-    "entry": "bootstrap",
     "files": ["loop"],
     "handler": {"extensions": [".hi"], "example": "handler.handle"},
-    "license": "MIT",
 }
 
 

@@ -19,6 +19,7 @@ from fnroll.conformance.suite import perform
 from fnroll.errors import LayerError
 from fnroll.sandbox import open_host
 from fnroll.sandbox.api import SandboxHost
+from runtime_folders import runtime_folder
 from runtimes_support import compiled, missing_for, runtime_names
 
 BY_NAME = {case.name: case for case in CASES}
@@ -186,24 +187,13 @@ def scratch(tmp_path: Path) -> Path:
 
 
 def a_runtime(project: Path, bootstrap: str, suite: object = None) -> Path:
-    folder = project / "runtimes" / "mine"
-    (folder / "conformance").mkdir(parents=True)
+    handler = {"extensions": [".sh"], "example": "handler.handle"}
+    folder = runtime_folder(project, "mine", architectures=["x86_64", "arm64"], handler=handler, files=...)
+    (folder / "conformance").mkdir()
     (folder / "conformance" / "handler.sh").touch()
     if suite is not None:
         (folder / "conformance" / "suite.json").write_text(json.dumps(suite))
     (folder / "bootstrap").write_text(bootstrap)
-    manifest = {
-        "name": "mine",
-        "version": "1",
-        "description": "a test's",
-        "base": "provided.al2023",
-        "architectures": ["x86_64", "arm64"],
-        "source": {"type": "none"},
-        "entry": "bootstrap",
-        "handler": {"extensions": [".sh"], "example": "handler.handle"},
-        "license": "MIT",
-    }
-    (folder / "runtime.json").write_text(json.dumps(manifest))
     return folder
 
 

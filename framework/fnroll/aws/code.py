@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-from base64 import b64encode
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from fnroll.aws.errors import border
+from fnroll.aws.parts import sha256
 from fnroll.errors import AwsError
 
 if TYPE_CHECKING:
@@ -22,23 +22,27 @@ def download_code(session: Session, function: str, qualifier: str | None = None)
     more: Any = {} if qualifier is None else {"Qualifier": qualifier}
     with border("GetFunction", where):
         answer = session.control.get_function(FunctionName=function, **more)
-    location = answer.get("Code", {}).get("Location", "")
-    if not location.startswith(("https://", "http://")):
-        raise AwsError("there is no package to download", operation="GetFunction", where=where)
-    told = answer["Configuration"]
-    data = _fetch(location, int(told["CodeSize"]), where, direct=session.options.local)
-    if b64encode(hashlib.sha256(data).digest()).decode() != told["CodeSha256"]:
-        raise AwsError("the downloaded package is not the one that is deployed (CodeSha256 differs)", where=where)
-    return data
+    return _proven(session, answer.get("Code", {}).get("Location", ""), answer["Configuration"], where)
 
 
 def download_layer(session: Session, arn: str) -> bytes:
     """The zip of a layer version. Raises as `download_code`."""
     with border("GetLayerVersionByArn", arn):
         content = session.control.get_layer_version_by_arn(Arn=arn)["Content"]
-    data = _fetch(content["Location"], int(content["CodeSize"]), arn, direct=session.options.local)
-    if b64encode(hashlib.sha256(data).digest()).decode() != content["CodeSha256"]:
-        raise AwsError("the downloaded layer is not the one that is published (CodeSha256 differs)", where=arn)
+    return _proven(session, content.get("Location", ""), content, arn)
+
+
+def _proven(session: Session, location: str, told: Mapping[str, Any], where: str) -> bytes:
+    """What lies at `location`, if it is what AWS has `told`: CodeSize and CodeSha256."""
+    if not location.startswith(("https://", "http://")):
+        raise AwsError("there is no package to download", where=where)
+    data = _fetch(location, int(told["CodeSize"]), where, direct=session.options.local)
+    if sha256(data) != told["CodeSha256"]:
+        raise AwsError(
+            "the downloaded package is not the one that is deployed (CodeSha256 differs)",
+            where=where,
+            hint="run the command again: the download was cut short, or something on the way changed it",
+        )
     return data
 
 

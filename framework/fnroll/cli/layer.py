@@ -37,21 +37,16 @@ def publish(app: App, source: str, architectures: tuple[str, ...], dry_run: bool
     """
     from fnroll.deploy.publish import find
     from fnroll.deploy.publish import publish as publish_version
-    from fnroll.layers import build, find_runtime, self_contained
+    from fnroll.layers import build, find_runtime
 
     def say(text: str) -> None:
         app.say(text, dim=True)
 
     if source.startswith("runtime:"):
         runtime = find_runtime(source.removeprefix("runtime:"), app.directory)
-        if runtime.recipe is not None and not runtime.self_contained:
-            packages = [self_contained(runtime, each, say=say) for each in architectures or runtime.architectures]
-        elif runtime.binary:
-            packages = [
-                build(source, app.directory, architecture=each) for each in architectures or runtime.architectures
-            ]
-        else:
-            packages = [build(source, app.directory)]
+        native = runtime.binary or (runtime.recipe is not None and not runtime.self_contained)
+        each = (architectures or runtime.architectures) if native else (None,)
+        packages = [build(source, app.directory, architecture=one, say=say) for one in each]
     elif architectures:
         raise UsageError("--arch is for runtimes: a directory goes as it is")
     else:

@@ -177,7 +177,7 @@ async def _configured(app: App, plan: Plan, laid: Laid) -> AsyncIterator[Functio
 
 
 def _config(app: App, plan: Plan, laid: Laid, variables: dict[str, str], timeout: int | None) -> FunctionConfig:
-    from fnroll.definition.model import invocations_at_once
+    from fnroll.definition.model import invocations_at_once, is_traced
     from fnroll.emulator import FunctionConfig
 
     definition, identity = laid.parts.definition, laid.identity
@@ -204,7 +204,7 @@ def _config(app: App, plan: Plan, laid: Laid, variables: dict[str, str], timeout
         application_log_level=logging.get("ApplicationLogLevel"),
         system_log_level=logging.get("SystemLogLevel", "INFO"),
         network=plan.network,
-        tracing=definition.request.get("TracingConfig", {}).get("Mode") == "Active",
+        tracing=is_traced(definition.request),
         concurrency=1 if plan.debug_port else invocations_at_once(definition.request),
     )
 

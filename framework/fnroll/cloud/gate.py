@@ -217,24 +217,17 @@ class Gate:
     # Lambda's API
 
     async def _lambda(self, request: Request, request_id: str, region: str) -> Answer:
-        said = self._remembered.said(request)
-        known = self._remembered.get(said)
-        operation, variables = (known[0], {}) if known is not None else protocol.find(request)
+        operation, parameters = self._remembered.find(request)
         most, _ = limit(operation.name, request) or (MAX_CONTROL, "")
         if len(request.body) > most:
             raise _size_fault(operation, request)
         if operation.name in INVOKING:
-            given = known[1] if known is not None else protocol.parse(operation, request, variables)
-            if known is None:
-                self._remembered.keep(said, operation, given)
-            return await self._data_plane.answer(operation.name, request, request_id, region, given)
+            return await self._data_plane.answer(operation.name, request, request_id, region, parameters())
         if operation.name not in OPERATIONS:
             raise not_built(f"The operation {operation.name}")
         if self._rates is not None:
             self._rates.take(operation.name, region)
-        result, effects = await self._control.call(
-            operation.name, region, self._endpoint.port, lambda: protocol.parse(operation, request, variables)
-        )
+        result, effects = await self._control.call(operation.name, region, self._endpoint.port, parameters)
         for arn in effects.retired:
             await self._invocations.retire(arn)
         for arn, concurrency in effects.reserved.items():

@@ -19,7 +19,7 @@ from fnroll.cloud.names import FunctionRef, is_version
 from fnroll.cloud.records import VersionRow
 from fnroll.cloud.resolve import Resolver
 from fnroll.cloud.store import Store
-from fnroll.definition.model import invocations_at_once
+from fnroll.definition.model import invocations_at_once, is_traced
 from fnroll.emulator.api import FunctionConfig, Invocation, Outcome, ResponseStream
 from fnroll.emulator.traces import undecided
 from fnroll.errors import InvocationThrottled
@@ -171,7 +171,7 @@ class Invocations:
             system_log_level=logging.get("SystemLogLevel", "INFO"),
             network=self._network,
             concurrency=invocations_at_once(config),
-            tracing=config.get("TracingConfig", {}).get("Mode") == "Active",
+            tracing=is_traced(config),
         )
 
     def _local(self) -> Mapping[str, str]:

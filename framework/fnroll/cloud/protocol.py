@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
@@ -114,32 +114,34 @@ def parse(operation: service.Operation, request: Request, variables: Mapping[str
     return result
 
 
-Said = tuple[str | None, ...]
-"""What of a request decides about everything but its body."""
-
-
 class Remembered:
     """Requests that were understood, less their bodies: an SDK says the same in path and headers call after call.
 
-    For operations whose body is a payload and nothing else.
+    Of `operations` whose body is a payload and nothing else; any other is read anew each time.
     """
 
     def __init__(self, operations: Collection[str]) -> None:
+        self._operations = operations
         self._headers = sorted({name for operation in operations for name in _headers_of(operation)})
-        self._kept: dict[Said, tuple[service.Operation, dict[str, Any]]] = {}
+        self._kept: dict[tuple[str | None, ...], tuple[service.Operation, dict[str, Any]]] = {}
 
-    def said(self, request: Request) -> Said:
-        return (request.method, request.target, *map(request.header, self._headers))
+    def find(self, request: Request) -> tuple[service.Operation, Callable[[], dict[str, Any]]]:
+        """The operation, as `find`, and what gives its parameters, as `parse`, of these without the payload."""
+        said = (request.method, request.target, *map(request.header, self._headers))
+        if (known := self._kept.get(said)) is not None:
+            return known[0], lambda: known[1]
+        operation, variables = find(request)
 
-    def get(self, said: Said) -> tuple[service.Operation, dict[str, Any]] | None:
-        """The operation and its parameters, without the payload."""
-        return self._kept.get(said)
+        def parameters() -> dict[str, Any]:
+            given = parse(operation, request, variables)
+            if operation.name in self._operations:
+                given.pop(service.shape(operation.input_shape or "").get("payload", ""), None)
+                if len(self._kept) >= MAX_REMEMBERED:
+                    self._kept.clear()
+                self._kept[said] = operation, given
+            return given
 
-    def keep(self, said: Said, operation: service.Operation, given: Mapping[str, Any]) -> None:
-        payload = service.shape(operation.input_shape or "").get("payload", "")
-        if len(self._kept) >= MAX_REMEMBERED:
-            self._kept.clear()
-        self._kept[said] = operation, {name: value for name, value in given.items() if name != payload}
+        return operation, parameters
 
 
 def _headers_of(operation: str) -> Iterator[str]:

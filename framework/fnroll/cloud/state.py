@@ -85,6 +85,7 @@ MIGRATIONS = (
     """,
     """
     ALTER TABLE version ADD COLUMN standing TEXT NOT NULL DEFAULT '{}';
+    CREATE INDEX version_on_its_way ON version (standing) WHERE standing <> '{}';
     """,
 )
 """Each runs once, in order; `PRAGMA user_version` counts those that ran. Never edit one that was released: add one."""

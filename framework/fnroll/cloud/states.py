@@ -17,7 +17,6 @@ from dataclasses import replace
 from typing import Any, Final, Literal
 
 from fnroll.cloud.faults import conflict
-from fnroll.cloud.names import function_arn
 from fnroll.cloud.records import Call, Result, VersionRow, new_revision
 
 Kind = Literal["Pending", "InProgress"]
@@ -64,9 +63,7 @@ def check_settled(version: VersionRow) -> None:
         case "Pending":
             raise conflict(f"{_CANNOT} The function is currently in the following state: Pending")
         case "InProgress":
-            function = version.function
-            arn = function_arn(function.region, function.name)
-            raise conflict(f"{_CANNOT} An update is in progress for resource: {arn}")
+            raise conflict(f"{_CANNOT} An update is in progress for resource: {version.function.arn}")
 
 
 def serving(version: VersionRow) -> VersionRow:

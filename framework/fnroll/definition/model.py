@@ -35,6 +35,11 @@ def invocations_at_once(request: Mapping[str, Any]) -> int:
     return most
 
 
+def is_traced(request: Mapping[str, Any]) -> bool:
+    """Whether tracing is active, by CreateFunction's request."""
+    return bool(request.get("TracingConfig", {}).get("Mode") == "Active")
+
+
 @dataclass(frozen=True, slots=True)
 class Definition:
     """One function.json, rendered and checked.

@@ -16,14 +16,16 @@ from collections import deque
 from dataclasses import dataclass, field
 from time import monotonic
 
-from fnroll.emulator.api import Invocation, Outcome
+from fnroll.emulator.api import FunctionConfig, Invocation, Outcome
 from fnroll.emulator.conclusions import Conclusions
-from fnroll.emulator.environment import ExecutionEnvironment
+from fnroll.emulator.environment import Clock, ExecutionEnvironment, Owner
 from fnroll.emulator.faults import Fault
 from fnroll.emulator.inits import InitFailure
 from fnroll.emulator.lifecycle import Happening, Phase
+from fnroll.emulator.output import Journal
 from fnroll.emulator.runtime_api import Answer, Delivery
 from fnroll.errors import EmulatorError
+from fnroll.sandbox.api import SandboxHost
 
 
 @dataclass(slots=True, eq=False)
@@ -35,6 +37,8 @@ class Run:
     outcome: asyncio.Future[Outcome] = field(repr=False)
     began: float
     timer: asyncio.TimerHandle = field(repr=False)
+    told: bool = False
+    """Whether its start has been."""
 
     @property
     def id(self) -> str:
@@ -43,6 +47,12 @@ class Run:
     @property
     def spent_ms(self) -> float:
         return (monotonic() - self.began) * 1000
+
+    def begin(self) -> None:
+        """Its start is told, once: also of one that ends before a worker was free."""
+        if not self.told:
+            self.told = True
+            self.conclusions.start(self.invocation)
 
     def end(self, outcome: Outcome) -> None:
         self.timer.cancel()
@@ -54,8 +64,21 @@ class Run:
 class SharedEnvironment(ExecutionEnvironment):
     """Belongs to the event loop. `start`, then `invoke` as often at a time as one likes, then `close`."""
 
-    _failure: InitFailure | None = None
-    _fault: Fault | None = None
+    def __init__(
+        self,
+        host: SandboxHost,
+        config: FunctionConfig,
+        journal: Journal,
+        owner: Owner,
+        *,
+        init_timeout: float,
+        clock: Clock,
+    ) -> None:
+        super().__init__(host, config, journal, owner, init_timeout=init_timeout, clock=clock)
+        self._running: dict[str, Run] = {}
+        self._queue: deque[Run] = deque()
+        self._failure: InitFailure | None = None
+        self._fault: Fault | None = None
 
     @property
     def over(self) -> bool:
@@ -66,8 +89,6 @@ class SharedEnvironment(ExecutionEnvironment):
         return self._phase is Phase.IDLE and self._instance is not None and self._instance.fault is None
 
     async def start(self) -> None:
-        self._running: dict[str, Run] = {}
-        self._queue: deque[Run] = deque()
         self._happen(Happening.START)
         self._failure = await self._initialise("init", monotonic() + self._init_timeout)
         self._journal.take()  # what init said is in the stream
@@ -104,15 +125,14 @@ class SharedEnvironment(ExecutionEnvironment):
         while self._queue and self._phase is Phase.IDLE and self._instance is not None and self._instance.waits:
             run = self._queue.popleft()
             if not run.outcome.done():
-                run.conclusions.start(run.invocation)
+                run.begin()
                 left = self.config.timeout - run.spent_ms / 1000
                 self._instance.deliver(Delivery.of(run.invocation, self._clock() + left))
 
     def _expire(self, request_id: str) -> None:
         run = self._running.get(request_id)
         if run is not None and not run.outcome.done():
-            if run in self._queue:  # a timeout says when its invocation began
-                run.conclusions.start(run.invocation)
+            run.begin()
             self._forget(run)
             run.end(run.conclusions.timed_out(run.invocation, self._instance))
 
@@ -138,7 +158,6 @@ class SharedEnvironment(ExecutionEnvironment):
     def _on_exit(self, found: Fault) -> None:
         self._fault = found if self._phase is Phase.IDLE else None
         for run in tuple(self._running.values()):
-            if run in self._queue:
-                run.conclusions.start(run.invocation)
+            run.begin()
             run.end(run.conclusions.failed(run.invocation, self._instance, found, run.spent_ms))
         super()._on_exit(found)

@@ -85,7 +85,10 @@ class Supply:
         }
         for row in rows:
             if row.sha256 not in got:
-                raise LayerError(f"{row.file} is not what was asked for: its SHA-256 is another")
+                raise LayerError(
+                    f"{row.file} is not what was asked for: its SHA-256 is another",
+                    hint="somebody changed it on the index; `fn runtime lock NAME` takes what is there today",
+                )
             self.files.put(got[row.sha256])
         return {row.name: got[row.sha256] for row in rows}
 

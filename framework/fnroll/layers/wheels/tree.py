@@ -36,7 +36,10 @@ def _check(tree: Mapping[str, Placed], architecture: str, libc: tuple[int, int])
         if parsed is None:
             continue
         if parsed.architecture != architecture:
-            raise LayerError(f"{path} is for another processor ({parsed.architecture or parsed.machine})")
+            raise LayerError(
+                f"{path} is for another processor ({parsed.architecture or parsed.machine})",
+                hint="the wheel does not hold what its name says: ask for another version of the package",
+            )
         if lacking := [name for name in parsed.needed if name not in there]:
             raise LayerError(
                 f"{path} needs the library {lacking[0]}, which neither the wheels nor Lambda's image bring",
@@ -44,7 +47,10 @@ def _check(tree: Mapping[str, Placed], architecture: str, libc: tuple[int, int])
             )
         if parsed.glibc > libc:
             wanted, has = (".".join(map(str, version)) for version in (parsed.glibc, libc))
-            raise LayerError(f"{path} needs glibc {wanted}, and the base image has {has}")
+            raise LayerError(
+                f"{path} needs glibc {wanted}, and the base image has {has}",
+                hint="ask for an older version of the package, or take Debian's package of the program",
+            )
 
 
 def _licences(givers: set[str], unpacked: Unpacked, lock: Lock) -> Iterator[tuple[str, Placed]]:
@@ -57,7 +63,10 @@ def _licences(givers: set[str], unpacked: Unpacked, lock: Lock) -> Iterator[tupl
         texts = [(short, content) for name, content in mine if (short := wheel.licence_file(name))]
         said = next((text for name, content in mine if (text := wheel.licence_said(name, content))), None)
         if not texts and said is None:
-            raise LayerError(f"the wheel of {row.name} says nothing of a licence, so it cannot be passed on")
+            raise LayerError(
+                f"the wheel of {row.name} says nothing of a licence, so it cannot be passed on",
+                hint="ask for a version that says so, or keep nothing of this package",
+            )
         if said is not None:
             lines.append(f"  licence: {said.splitlines()[0]}")
         for short, content in texts:
