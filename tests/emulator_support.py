@@ -90,7 +90,7 @@ def function(directory: Path, *, init: str = "", bootstrap: str | None = BOOTSTR
 
 def event(text: str, request_id: str = REQUEST_ID, **changes: Any) -> Invocation:
     invocation = Invocation(request_id, text.encode(), "arn:aws:lambda:us-east-1:000000000000:function:hello")
-    return replace(invocation, **changes)
+    return invocation._replace(**changes)
 
 
 @dataclass

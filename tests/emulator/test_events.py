@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +19,11 @@ from fnroll.sandbox.api import Exit
 EVENT = Invocation("id", b"", "arn")
 CONFIG = FunctionConfig("f", "arn", "7", "1", Path("/"), None)
 GOOD = Report(3.01, 114, 128, 36, 110.1, "success")
-BAD = replace(GOOD, status="error", error_type="Runtime.OutOfMemory", platform_error=True)
+BAD = GOOD._replace(status="error", error_type="Runtime.OutOfMemory", platform_error=True)
 
 TABLE: list[tuple[events.Event, str, str | None, dict[str, Any]]] = [
     (
-        events.start(replace(EVENT, trace_id="Root=1"), "7"),
+        events.start(EVENT._replace(trace_id="Root=1"), "7"),
         "INFO",
         "START RequestId: id Version: 7",
         {"requestId": "id", "version": "7", "tracing": {"type": "X-Amzn-Trace-Id", "value": "Root=1"}},
@@ -71,7 +70,7 @@ TABLE: list[tuple[events.Event, str, str | None, dict[str, Any]]] = [
         },
     ),
     (
-        events.report(EVENT, replace(BAD, init_ms=None)),
+        events.report(EVENT, BAD._replace(init_ms=None)),
         "WARN",
         "REPORT RequestId: id\tDuration: 3.01 ms\tBilled Duration: 114 ms\tMemory Size: 128 MB\t"
         "Max Memory Used: 36 MB\t"

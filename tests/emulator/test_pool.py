@@ -54,7 +54,7 @@ def test_without_limits_nothing_is_frozen() -> None:
     run(main())
 
 
-def test_a_freed_environment_goes_to_who_waits_in_the_same_round_and_unfrozen() -> None:
+def test_a_freed_environment_goes_to_who_waits_at_once_and_unfrozen() -> None:
     async def main() -> None:
         one = pool(maximum=1)
         slot = await started(one, A)
@@ -63,7 +63,7 @@ def test_a_freed_environment_goes_to_who_waits_in_the_same_round_and_unfrozen() 
         for each in waiting:
             one.release(slot, waiting=False)
             one.settled(slot)
-            await asyncio.sleep(0)
+            await rounds()
             assert each.done()
             assert each.result() is slot
         assert fake(slot).events == []

@@ -111,7 +111,7 @@ class Stage:
                 if call.beside is not None:
                     await self.until(config.name, text=call.beside)
                 request_id = f"{self._count:08x}-0000-4000-8000-{number:012x}"
-                invocation = replace(Invocation(request_id, call.event, config.arn), **call.changes)
+                invocation = Invocation(request_id, call.event, config.arn)._replace(**call.changes)
                 under_way.append(asyncio.ensure_future(emulator.invoke(config, invocation)))
                 number += 1
             outcomes = await asyncio.gather(*under_way)

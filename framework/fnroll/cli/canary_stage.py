@@ -15,7 +15,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -121,7 +121,7 @@ class Real(Injected):
         if bad or self.emulator is None:
             return await super().answer(config, invocation, bad, took)
         outcome = await self.emulator.invoke(config, invocation)
-        return replace(outcome, report=replace(outcome.report, duration_ms=outcome.report.duration_ms + took))
+        return outcome._replace(report=outcome.report._replace(duration_ms=outcome.report.duration_ms + took))
 
     async def retire(self, arn: str) -> None:
         if self.emulator is not None:

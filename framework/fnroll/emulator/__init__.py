@@ -9,9 +9,11 @@ sandbox and speaks Lambda's Runtime API with the runtime. The values are in api.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Literal, cast
 from uuid import uuid4
@@ -28,16 +30,16 @@ from fnroll.emulator.api import (
     Report,
     Status,
 )
+from fnroll.emulator.calls import Call, Done, House, tell
 from fnroll.emulator.environment import ExecutionEnvironment, Owner
 from fnroll.emulator.gate import Gate
 from fnroll.emulator.machine import CpuIdleness, environments_that_fit
 from fnroll.emulator.output import Journal
-from fnroll.emulator.policy import MAX_ENVIRONMENTS, Account, Key, Ledger
+from fnroll.emulator.policy import MAX_ENVIRONMENTS, Account, Ledger
 from fnroll.emulator.pool import Pool
 from fnroll.emulator.provision import Provisioner
 from fnroll.emulator.shared import SharedEnvironment
 from fnroll.emulator.slots import Slot
-from fnroll.errors import InvocationThrottled
 from fnroll.sandbox import open_host
 from fnroll.sandbox.api import Missing, SandboxHost, Tier
 
@@ -85,6 +87,7 @@ class Emulator:
         self._ledger = Ledger(account)
         self._pool = Pool(max_environments, idle_seconds, time.monotonic, account=account, lost=self._lost)
         self._gate = Gate(CpuIdleness())
+        self._house = House(self._pool, self._ledger, self._start_on_demand)
         self._provisioner = Provisioner(self._pool, self._ledger, self._start_provisioned)
 
     @classmethod
@@ -139,38 +142,27 @@ class Emulator:
         would refuse it, SandboxError where this machine cannot run it, and EmulatorError where the emulator is closed
         meanwhile. Cancelling it kills the environment, unless others run in that.
         """
+        outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        call = self.begin(config, invocation, partial(tell, outcome))
+        try:
+            return await outcome
+        except asyncio.CancelledError:
+            call.cancel()
+            if call.task is not None:
+                await asyncio.wait([call.task])
+            raise
+
+    def begin(self, config: FunctionConfig, invocation: Invocation, done: Done) -> Call:
+        """As `invoke`, for who does not wait: `done` gets the outcome, or the error, at once or from the event loop."""
         given = invocation.trace_id
         if config.tracing or (given is not None and "Sampled=" not in given):
-            invocation = replace(invocation, trace_id=traces.decided(given or traces.undecided(), config.tracing))
-        reason = self._ledger.admit(config.arn, config.version)
-        if reason is not None:
-            raise InvocationThrottled(reason, where=config.name)
-        try:
-            return await self._invoke(config, invocation)
-        finally:
-            self._ledger.done(config.arn, config.version)
+            invocation = invocation._replace(trace_id=traces.decided(given or traces.undecided(), config.tracing))
+        call = Call(self._house, config, invocation, done)
+        call.begin()
+        return call
 
-    async def _invoke(self, config: FunctionConfig, invocation: Invocation) -> Outcome:
-        pool = self._pool
-        slot = await pool.acquire(Key(config.arn, config.version, config.revision), config.concurrency)
-        environment = slot.environment
-        try:
-            if environment is None:
-                environment = await self._start(config, slot, self._init_timeout)
-                pool.opened(slot)
-            assert isinstance(environment, ExecutionEnvironment)
-            outcome = await environment.invoke(invocation)
-        except BaseException:
-            if slot.running > 1 and isinstance(environment, ExecutionEnvironment) and not environment.over:
-                pool.release(slot, waiting=True)
-            else:
-                pool.discard(slot)
-            raise
-        if environment.over:
-            pool.discard(slot)
-        else:
-            pool.release(slot, waiting=environment.waiting)
-        return outcome
+    async def _start_on_demand(self, config: FunctionConfig, slot: Slot) -> ExecutionEnvironment:
+        return await self._start(config, slot, self._init_timeout)
 
     async def _start(self, config: FunctionConfig, slot: Slot, init_timeout: float) -> ExecutionEnvironment:
         """A new environment in the slot, after its init."""
@@ -235,5 +227,7 @@ class Emulator:
         self._gate.close()
         await self._provisioner.close()
         await self._pool.close()
+        if self._house.tasks:  # each has been told, and ends by itself
+            await asyncio.wait(tuple(self._house.tasks))
         if self._owns_host:
             await self._host.close()

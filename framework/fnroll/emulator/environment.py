@@ -71,6 +71,7 @@ class ExecutionEnvironment:
         self._init_phase: lines.Phase = "init"
         self._init_began = 0.0
         self._outcome: asyncio.Future[Outcome] | None = None
+        self._done: Callable[[Outcome | Exception], None] | None = None  # instead of it, of who does not wait
         self._deadline: asyncio.TimerHandle | None = None
         self._answer: tuple[Answer, float] | None = None  # and after how many ms it came; until it is told
         self._telling: asyncio.TimerHandle | None = None
@@ -112,12 +113,30 @@ class ExecutionEnvironment:
         self._happen(Happening.START)
         await self._initialise("init", monotonic() + self._init_timeout)
 
-    async def invoke(self, invocation: Invocation) -> Outcome:
-        """One event, to its outcome. Cancelling it ends the environment. Raises SandboxError, EmulatorError."""
+    @property
+    def takes_at_once(self) -> bool:
+        """Whether `begin` may be called: no init has to come first."""
+        return self._phase is Phase.IDLE
+
+    def begin(self, invocation: Invocation, done: Callable[[Outcome | Exception], None]) -> None:
+        """As `invoke`, for who does not wait: `done` gets the outcome, or the error."""
+        self._accept(invocation)
+        self._done = done
+        self._happen(Happening.INVOKE)
+
+    def abort(self) -> None:
+        """End it with what it runs."""
+        self._happen(Happening.CLOSE)
+
+    def _accept(self, invocation: Invocation) -> None:
         self._invocation = invocation
         self._began = monotonic()
         self._late = self._phase is not Phase.IDLE
         self._journal.begin(invocation.request_id)
+
+    async def invoke(self, invocation: Invocation) -> Outcome:
+        """One event, to its outcome. Cancelling it ends the environment. Raises SandboxError, EmulatorError."""
+        self._accept(invocation)
         outcome: asyncio.Future[Outcome] = self._loop.create_future()
         self._outcome = outcome
         try:
@@ -205,53 +224,69 @@ class ExecutionEnvironment:
             self._telling = self._loop.call_later(AFTERTHOUGHT, self._tell_answer)
 
     def _tell_answer(self) -> None:
-        """What was answered becomes the outcome, if it has not yet."""
+        self._resolve(self._concluded())
+
+    def _concluded(self) -> Outcome | None:
+        """The outcome of what was answered and not told yet. To be told (`_resolve`) at the end of an action, since
+        whoever hears of it may begin the next invocation at once."""
         if self._telling is not None:
             self._telling.cancel()
             self._telling = None
-        if self._answer is not None:
-            (answer, spent), self._answer = self._answer, None
-            self._resolve(self._conclusions.answered(self._invocation, self._instance, answer, spent))
+        if self._answer is None:
+            return None
+        (answer, spent), self._answer = self._answer, None
+        return self._conclusions.answered(self._invocation, self._instance, answer, spent)
 
     def _settle(self, _: object) -> None:
-        self._tell_answer()
+        outcome = self._concluded()
         self._cancel_deadline()
         self._conclusions.settled()
         self._owner.ready()
+        self._resolve(outcome)
 
     def _fail(self, found: Fault) -> None:
         self._cancel_deadline()
         spent = self._spent(self._began)
-        self._resolve(self._conclusions.failed(self._invocation, self._instance, found, spent))
+        outcome = self._conclusions.failed(self._invocation, self._instance, found, spent)
         self._leave(Reason.FAILURE)
+        self._resolve(outcome)
 
     def _time_out(self, _: object) -> None:
         instance = self._instance
         self._conclusions.measure(instance)  # while there is something to read it from
         if instance is not None and not instance.extended:
             instance.kill()
-        self._resolve(self._conclusions.timed_out(self._invocation, instance))
+        outcome = self._conclusions.timed_out(self._invocation, instance)
         self._leave(Reason.TIMEOUT)
+        self._resolve(outcome)
 
     def _reset(self, detail: object) -> None:
-        """Nobody waits for an outcome. `detail`: a Reason, if it is not a program's end."""
+        """Nobody waits for an outcome, unless it is one that was not told yet. `detail`: a Reason, if it is not a
+        program's end."""
         was_answered = self._deadline is not None
-        self._tell_answer()
+        outcome = self._concluded()
         self._cancel_deadline()
         self._conclusions.settled()
         self._leave(detail if isinstance(detail, Reason) else Reason.FAILURE)
         if was_answered and self.waiting:
             self._owner.ready()
+        self._resolve(outcome)
 
     def _shut_down(self, _: object) -> None:
-        self._tell_answer()
+        outcome = self._concluded()
         self._cancel_deadline()
         self._conclusions.settled()
-        for waiting, meanwhile in ((self._init, "its init"), (self._outcome, "an invocation")):
-            if waiting is not None and not waiting.done():
-                waiting.set_exception(EmulatorError(f"the execution environment was closed during {meanwhile}"))
-                waiting.exception()  # nobody may be waiting any more
         self._leave(Reason.SPINDOWN)
+        self._resolve(outcome)
+        if self._init is not None and not self._init.done():
+            self._init.set_exception(_closed("its init"))
+            self._init.exception()  # nobody may be waiting any more
+        if self._outcome is not None and not self._outcome.done():
+            self._outcome.set_exception(_closed("an invocation"))
+            self._outcome.exception()
+        if self._done is not None:
+            done, self._done = self._done, None
+            done(_closed("an invocation"))
 
     # init
 
@@ -345,8 +380,13 @@ class ExecutionEnvironment:
         """Milliseconds."""
         return (monotonic() - since) * 1000
 
-    def _resolve(self, outcome: Outcome) -> None:
-        if self._outcome is not None and not self._outcome.done():
+    def _resolve(self, outcome: Outcome | None) -> None:
+        if outcome is None:
+            return
+        if self._done is not None:
+            done, self._done = self._done, None
+            done(outcome)
+        elif self._outcome is not None and not self._outcome.done():
             self._outcome.set_result(outcome)
 
     def _cancel_deadline(self) -> None:
@@ -358,6 +398,10 @@ class ExecutionEnvironment:
         instance, self._instance = self._instance, None
         if instance is not None:
             self._premises.leave(instance, reason)
+
+
+def _closed(meanwhile: str) -> EmulatorError:
+    return EmulatorError(f"the execution environment was closed during {meanwhile}")
 
 
 _ACTIONS: Final[Mapping[Action, Callable[[ExecutionEnvironment, Any], None]]] = {

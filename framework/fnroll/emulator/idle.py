@@ -9,8 +9,8 @@ from typing import Final
 from fnroll.emulator.slots import Slot
 
 LINGER: Final = 0.01
-"""Seconds after which it is frozen, at most. One that is wanted again at once is spared freezing and thawing, which
-cost more than all the rest of a warm invocation here."""
+"""Seconds after which it is frozen, or up to as many later. One that is wanted again at once is spared freezing and
+thawing, which cost more than all the rest of a warm invocation here."""
 
 
 class Idle:
@@ -22,6 +22,7 @@ class Idle:
         self._close = close
         self._slots: dict[Slot, None] = {}  # in the order in which they became idle
         self._awake: dict[Slot, None] = {}
+        self._lingering: dict[Slot, None] = {}  # awake since before the timer was set
         self._sweep: asyncio.TimerHandle | None = None
         self._freeze: asyncio.TimerHandle | None = None
 
@@ -44,6 +45,7 @@ class Idle:
     def remove(self, slot: Slot) -> None:
         self._slots.pop(slot, None)
         self._awake.pop(slot, None)
+        self._lingering.pop(slot, None)
 
     def close(self) -> None:
         """No timer runs any more."""
@@ -53,10 +55,12 @@ class Idle:
 
     def _lingered(self) -> None:
         self._freeze = None
-        awake, self._awake = self._awake, {}
-        for slot in awake:
+        lingering, self._lingering, self._awake = self._lingering, self._awake, {}
+        for slot in lingering:
             if slot.environment is not None:
                 slot.environment.freeze()
+        if self._lingering:
+            self._freeze = asyncio.get_running_loop().call_later(LINGER, self._lingered)
 
     def _expired(self) -> None:
         self._sweep = None

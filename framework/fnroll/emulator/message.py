@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from urllib.parse import parse_qsl, unquote
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Request:
-    """One parsed request. Header names are lower case; `body` is whole, `Transfer-Encoding` undone."""
+    """One parsed request, not to be changed (frozen it would take four times as long to make). Header names are lower
+    case; `body` is whole, `Transfer-Encoding` undone."""
 
     method: str
     target: str
     headers: Sequence[tuple[str, str]]
     body: bytes
+    _fields: Mapping[str, str] | None = field(default=None, init=False, repr=False, compare=False)
+
+    def known(self, fields: Mapping[str, str]) -> Request:
+        """Itself, for who has its `fields` already."""
+        self._fields = fields
+        return self
+
+    @property
+    def fields(self) -> Mapping[str, str]:
+        """The first value of each header, by lower-case name."""
+        if self._fields is None:
+            self._fields = dict(reversed(self.headers))
+        return self._fields
 
     @property
     def path(self) -> str:
@@ -38,10 +52,7 @@ class Request:
 
     def header(self, name: str) -> str | None:
         """The first value of a header, by lower-case name."""
-        for key, value in self.headers:  # a generator would cost more than all that it looks at
-            if key == name:
-                return value
-        return None
+        return self.fields.get(name)
 
 
 Headers = Sequence[tuple[str, str]]

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from fnroll.emulator.idle import Idle
 from fnroll.emulator.policy import TOO_FAST, Account, Key, Scaling, Verb, View, decide, neediest, yields
 from fnroll.emulator.slots import Environment, Phase, Shelf, Slot, Waiter
-from fnroll.errors import EmulatorError, InvocationThrottled
+from fnroll.errors import EmulatorError, FnError, InvocationThrottled
 
 SETTLE: Final = 0.25
 """Seconds after its answer for which an environment is expected to ask for its next event in a moment."""
@@ -28,8 +29,8 @@ PATIENCE: Final = 5.0
 
 
 class Pool:
-    """Belongs to the event loop. `acquire`, `opened` once its environment is started, then `release` or `discard`;
-    `settled` as the environment tells.
+    """Belongs to the event loop. `ask` or `acquire`, `opened` once its environment is started, then `release` or
+    `discard`; `settled` as the environment tells.
 
     `lost` is called with each provisioned slot that is closed.
     """
@@ -61,27 +62,69 @@ class Pool:
 
     # coming
 
-    async def acquire(self, key: Key, lanes: int = 1) -> Slot:
-        """A slot to invoke in; without an environment where one has to be started. `lanes`: invocations that one
-        environment takes at a time. Raises InvocationThrottled, and EmulatorError if closed."""
-        shelf, first, since = self._shelf(key, lanes), False, self._now()
-        while True:
+    def ask(self, key: Key, lanes: int, given: Callable[[Slot | Exception], None]) -> Waiter:
+        """`given` gets a slot to invoke in, without an environment where one has to be started: at once if there is
+        one, else from the event loop. Or it gets InvocationThrottled, and EmulatorError if the pool is closed. `lanes`:
+        invocations that one environment takes at a time. Who stops waiting says so with `give_up`.
+        """
+        waiter = Waiter(self._shelf(key, lanes), self._now(), given)
+        self._serve(waiter, first=False)
+        return waiter
+
+    def _serve(self, waiter: Waiter, first: bool) -> None:
+        shelf = waiter.shelf
+        try:
             if self._closed:
                 raise EmulatorError("the emulator is closed")
             slot = self._at_once(shelf) if first or shelf not in self._hungry else None
-            if slot is None:
-                slot = await self._wait(shelf, since, first)
-            if slot.environment is None or slot.environment.usable:
-                return slot
-            self._leave(slot)  # it died on the way here; whose turn it was keeps it
-            first = True
+        except FnError as refused:
+            waiter.give(refused)
+            return
+        if slot is None:
+            self._wait(waiter, first)
+        else:
+            waiter.give(slot)
+
+    def give_up(self, waiter: Waiter) -> None:
+        """Nobody waits there any more. A slot that is on its way goes to the next. Idempotent."""
+        waiter.gone = True
+        self._waiting.discard(waiter)
+        if waiter in waiter.shelf.queue:
+            waiter.shelf.queue.remove(waiter)
+            self._review(waiter.shelf)
+
+    async def acquire(self, key: Key, lanes: int = 1) -> Slot:
+        """As `ask`. Raises InvocationThrottled, and EmulatorError if closed."""
+        turn: asyncio.Future[Slot] = asyncio.get_running_loop().create_future()
+        return await self._turn(turn, self.ask(key, lanes, partial(self._tell, turn)))
 
     async def fresh(self, key: Key, lanes: int = 1) -> Slot:
         """A provisioned slot, to start an environment in. In turn with everybody else who waits for room."""
+        turn: asyncio.Future[Slot] = asyncio.get_running_loop().create_future()
         home = self._shelf(key, lanes)
-        slot = await self._wait(Shelf(key, lanes, home), self._now())
+        waiter = Waiter(Shelf(key, lanes, home), self._now(), partial(self._tell, turn))
+        self._wait(waiter, first=False)
+        slot = await self._turn(turn, waiter)
         slot.provisioned = True
         return slot
+
+    async def _turn(self, turn: asyncio.Future[Slot], waiter: Waiter) -> Slot:
+        try:
+            return await turn
+        except asyncio.CancelledError:
+            self.give_up(waiter)
+            if turn.done() and not turn.cancelled() and turn.exception() is None:
+                self.release(turn.result(), waiting=True)
+            raise
+
+    def _tell(self, turn: asyncio.Future[Slot], what: Slot | Exception) -> None:
+        if turn.done():  # its caller was cancelled in this very round
+            if isinstance(what, Slot):
+                self.release(what, waiting=True)
+        elif isinstance(what, Slot):
+            turn.set_result(what)
+        else:
+            turn.set_exception(what)
 
     def _shelf(self, key: Key, lanes: int) -> Shelf:
         """The shelf of a key. What another revision of the version left is retired."""
@@ -142,25 +185,32 @@ class Pool:
             if slot.shelf.lanes > 1:
                 self._free(slot)
 
-    async def _wait(self, shelf: Shelf, since: float, first: bool = False) -> Slot:
-        waiter = Waiter(since, asyncio.get_running_loop().create_future())
+    def _wait(self, waiter: Waiter, first: bool) -> None:
+        """`first`: it had a slot already, and goes before those who came after it."""
+        shelf = waiter.shelf
         self._waiting.add(waiter)
-        later = (place for place, other in enumerate(shelf.queue) if other.since > since) if first else iter(())
+        later = (place for place, other in enumerate(shelf.queue) if other.since > waiter.since) if first else iter(())
         shelf.queue.insert(next(later, len(shelf.queue)), waiter)
         self._review(shelf)
         self._watch_settling(shelf)
         self._serve_hungry()
-        try:
-            return await waiter.turn
-        except asyncio.CancelledError:
-            if waiter in shelf.queue:
-                shelf.queue.remove(waiter)
-                self._review(shelf)
-            elif waiter.turn.done() and not waiter.turn.cancelled() and waiter.turn.exception() is None:
-                self.release(waiter.turn.result(), waiting=True)
-            raise
-        finally:
+
+    def _hand(self, waiter: Waiter, what: Slot | Exception) -> None:
+        """In a round of its own: who is given a slot may do with the pool whatever they like."""
+        asyncio.get_running_loop().call_soon(self._arrive, waiter, what)
+
+    def _arrive(self, waiter: Waiter, what: Slot | Exception) -> None:
+        if not isinstance(what, Slot):
             self._waiting.discard(waiter)
+            waiter.give(what)
+        elif waiter.gone:
+            self.release(what, waiting=True)
+        elif what.environment is None or what.environment.usable:
+            self._waiting.discard(waiter)
+            waiter.give(what)
+        else:
+            self._leave(what)  # it died on the way here; whose turn it was keeps it
+            self._serve(waiter, first=True)
 
     # going
 
@@ -195,9 +245,7 @@ class Pool:
         while shelf.queue and slot.running < shelf.lanes:
             if not slot.running and self._gives_way(slot):
                 return
-            waiter = shelf.queue.popleft()
-            if not waiter.turn.done():  # else its caller gave up in this very round
-                waiter.turn.set_result(self._take(slot))
+            self._hand(shelf.queue.popleft(), self._take(slot))
         self._review(shelf)
         if slot.retired:
             self._shut(slot)
@@ -251,11 +299,10 @@ class Pool:
         match verb:
             case Verb.START:
                 waiter = shelf.queue.popleft()
-                if not waiter.turn.done():
-                    try:
-                        waiter.turn.set_result(self._start(shelf))
-                    except InvocationThrottled as refused:
-                        waiter.turn.set_exception(refused)
+                try:
+                    self._hand(waiter, self._start(shelf))
+                except InvocationThrottled as refused:
+                    self._hand(waiter, refused)
                 self._review(shelf)
             case Verb.EVICT:
                 self._evict(shelf)
@@ -380,9 +427,9 @@ class Pool:
         """Close every environment; those who wait get EmulatorError. Idempotent."""
         self._closed = True
         self._idle.close()
-        for waiter in self._waiting:
-            if not waiter.turn.done():
-                waiter.turn.set_exception(EmulatorError("the emulator was closed before the invocation's turn came"))
+        waiting, self._waiting = self._waiting, set()
+        for waiter in waiting:
+            waiter.give(EmulatorError("the emulator was closed before the invocation's turn came"))
         for slot in tuple(self._slots):
             self._close(slot)
         await self._closed_so_far()

@@ -27,8 +27,7 @@ MAX_HEAD: Final = 1536 * 1024
 ACCEPTED: Final = b'{"status":"OK"}\n'
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(NamedTuple):
     """One event as the runtime gets it. `deadline_ms` is epoch milliseconds; what is empty has no header."""
 
     request_id: str
@@ -75,8 +74,7 @@ class Delivery:
         return [*given, *JSON]
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What the runtime made of an event. `error_type` (cleaned) is set exactly for errors that it posted; a body over
     the limit is not in `payload`."""
 

@@ -88,6 +88,11 @@ class SharedEnvironment(ExecutionEnvironment):
     def usable(self) -> bool:
         return self._phase is Phase.IDLE and self._instance is not None and self._instance.fault is None
 
+    @property
+    def takes_at_once(self) -> bool:
+        """Several share it, and each has a run of its own."""
+        return False
+
     async def start(self) -> None:
         self._happen(Happening.START)
         self._failure = await self._initialise("init", monotonic() + self._init_timeout)

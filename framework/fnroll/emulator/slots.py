@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Protocol
@@ -33,8 +34,18 @@ class Environment(Protocol):
 
 @dataclass(slots=True, eq=False)
 class Waiter:
+    """Who wants a slot on a shelf. `given` is called once: with the slot, or with why there is none."""
+
+    shelf: Shelf = field(repr=False)
     since: float
-    turn: asyncio.Future[Slot] = field(repr=False)
+    given: Callable[[Slot | Exception], None] = field(repr=False)
+    gone: bool = False
+    """It has been given something, or gave up."""
+
+    def give(self, what: Slot | Exception) -> None:
+        if not self.gone:
+            self.gone = True
+            self.given(what)
 
 
 @dataclass(slots=True, eq=False)

@@ -22,6 +22,7 @@ from typing import Any, cast
 import httptools
 
 from fnroll.emulator.exchange import Handler, Reply, Sink, Streamer
+from fnroll.emulator.heads import Heads
 from fnroll.emulator.message import Headers, Request, head, origin_form
 
 __all__ = ["Handler", "Headers", "HttpServer", "Reply", "Request", "Sink", "head"]
@@ -75,6 +76,8 @@ class HttpConnection(asyncio.Protocol):
         self._writable = True
         self._last = False  # no request after this one will be read
         self._leaving: asyncio.TimerHandle | None = None
+        self._heads = Heads()
+        self._raw = b""  # what was read when nothing of a message had been
         self._serial = 0  # of the message that is being read
         self._started = False
         self._in_body = False
@@ -108,10 +111,15 @@ class HttpConnection(asyncio.Protocol):
             self._kept += data
             self._flow()
             return
-        self._feed(data)
+        known = None if self._started else self._heads.find(data)
+        if known is None:
+            self._feed(data)
+        else:
+            self._hand_over(Reply(self, known, keep_alive=True), fits=True)
 
     def _feed(self, data: bytes) -> None:
         begun = self._serial if self._started and not self._in_body else 0
+        self._raw = b"" if self._started else data
         self._feeding = True
         self._parse(data)
         self._feeding = False
@@ -270,14 +278,21 @@ class HttpConnection(asyncio.Protocol):
             self._end_stream(self._sink, self._streamed)
             return
         reply = self._reply(self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks))
-        request = reply.request
+        fits = self._size <= self._max_body
+        if self._raw and fits and reply.keeps_alive:
+            self._heads.learn(self._raw, reply.request, self._size)
+        self._raw = b""  # whatever follows in it does not stand alone
+        self._hand_over(reply, fits)
+
+    def _hand_over(self, reply: Reply, fits: bool) -> None:
+        """A request is whole. `fits`: its body is within the limit, and so is there."""
         self._last = not reply.keeps_alive
         self._owed.append(reply)
         try:
-            if self._size <= self._max_body:
-                self._handler(request, reply)
+            if fits:
+                self._handler(reply.request, reply)
             elif self._too_large is not None:
-                self._too_large(request, reply)
+                self._too_large(reply.request, reply)
             else:
                 reply.send(413, (), b"", close=True)
         except Exception as error:
@@ -304,6 +319,12 @@ class HttpConnection(asyncio.Protocol):
 
     def answered(self, reply: Reply, data: bytes, keep: bool) -> None:
         """Write answers in request order: a later one waits here until the earlier ones are out."""
+        if keep and not self._kept and len(self._owed) == 1 and self._owed[0] is reply and self.transport is not None:
+            self._owed.clear()  # as nearly all are: alone
+            self.transport.write(data)
+            if self._continue or not self._reading:
+                self._write_finished()
+            return
         self._finished[reply] = (data, keep)
         self._write_finished()
 
