@@ -53,7 +53,7 @@ class DataPlane:
             raise not_built(f"{operation} with DurableExecutionName or TenantId")
         ref = parse_function(given["FunctionName"], region, given.get("Qualifier"))
         trace_id = request.header("x-amzn-trace-id") or undecided()
-        event = Event(ref, request.body, request_id, _client_context(given), trace_id)
+        event = Event(ref, request.body, request_id, client_context(given), trace_id)
         if event.payload:
             check_json(event.payload)
         kind = "Event" if operation == "InvokeAsync" else given.get("InvocationType", "RequestResponse")
@@ -66,7 +66,7 @@ class DataPlane:
         if outcome.function_error is not None:
             headers.append(("X-Amz-Function-Error", outcome.function_error))
         if given.get("LogType") == "Tail":
-            headers.append(("X-Amz-Log-Result", _tail(outcome)))
+            headers.append(("X-Amz-Log-Result", log_tail(outcome)))
         return Answer(200, headers, outcome.payload)
 
     async def _accept(self, event: Event, *, queued: bool) -> Answer:
@@ -80,15 +80,17 @@ class DataPlane:
         version, relay = self._invocations.resolve(ref), Relay()
         await relay.start(lambda stream: self._invocations.run(event, version=version, stream=stream))
         headers = [("Content-Type", EVENT_STREAM), ("X-Amz-Executed-Version", version.version)]
-        body = event_stream(relay, lambda outcome: _tail(outcome) if tail else None)
+        body = event_stream(relay, lambda outcome: log_tail(outcome) if tail else None)
         return replace(Answer(200, headers, b""), stream=body)
 
 
-def _tail(outcome: Outcome) -> str:
+def log_tail(outcome: Outcome) -> str:
+    """What X-Amz-Log-Result says."""
     return base64.b64encode(outcome.log[-LOG_TAIL:]).decode()
 
 
-def _client_context(given: Mapping[str, Any]) -> str | None:
+def client_context(given: Mapping[str, Any]) -> str | None:
+    """The context as JSON text. Fault InvalidRequestContent."""
     if "ClientContext" not in given:
         return None
     try:

@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 from fnroll.cloud import protocol
 from fnroll.cloud.control import OPERATIONS, Control
 from fnroll.cloud.data_plane import INVOKING, DataPlane, limit
+from fnroll.cloud.direct import Direct
 from fnroll.cloud.events import EventQueue
 from fnroll.cloud.faults import Fault, not_built, throttled, too_large
 from fnroll.cloud.feeder import Feeder
@@ -112,11 +113,27 @@ class Gate:
         self._signatures = signatures
         self._rates = rates
         self._now = now
+        self._direct = Direct(invocations, lambda: _date(int(now())), self._fail)
         self._tasks: set[asyncio.Task[None]] = set()
 
     def handle(self, request: Request, reply: Reply) -> None:
         """The HttpServer's handler."""
-        self._spawn(self._serve(request, reply, self._route))
+        if not self._at_once(request, reply):
+            self._spawn(self._serve(request, reply, self._route))
+
+    def _at_once(self, request: Request, reply: Reply) -> bool:
+        """Answer a call of Invoke that has come before and that nothing has to be looked at for; False if it is none.
+        What is doubtful goes the long way (`_route`), which decides."""
+        fields = request.fields
+        if "origin" in fields or self._signatures.required or not _is_api_host(fields.get("host")):
+            return False
+        known = self._remembered.known(request)
+        if known is None or known[0].name != "Invoke":
+            return False
+        scope = scope_of(request)
+        if not self._is_lambda(request, scope):
+            return False
+        return self._direct.answer(request, reply, scope.region or "us-east-1", known[1])
 
     def handle_too_large(self, request: Request, reply: Reply) -> None:
         """The HttpServer's handler of bodies over MAX_BODY, whose bytes are gone."""
@@ -138,20 +155,9 @@ class Gate:
         request_id = new_id()
         try:
             answer = await route(request, request_id)
-        except Fault as fault:
-            answer = Answer(fault.status, fault.headers(), fault.body())
-        except InvocationThrottled as refused:
-            too_many = throttled(refused.reason)
-            answer = Answer(too_many.status, too_many.headers(), too_many.body())
-        except FnError as error:
-            answer = _failed(str(error))
         except Exception as error:
-            _log.exception("%s %s", request.method, request.path)
-            answer = _failed(f"{type(error).__name__}: {error}")
-        headers = list(answer.headers)
-        if not any(name.lower() == "x-amzn-requestid" for name, _ in headers):
-            headers.append(("x-amzn-RequestId", request_id))
-        headers.append(("Date", _date(int(self._now()))))
+            answer = _refusal(request, error)
+        headers = self._headers(answer, request_id)
         if answer.stream is None:
             reply.send(answer.status, headers, answer.body)
             return
@@ -162,6 +168,17 @@ class Gate:
         async for piece in answer.stream:
             reply.write(piece)
         reply.finish()
+
+    def _fail(self, request: Request, reply: Reply, request_id: str, error: Exception) -> None:
+        answer = _refusal(request, error)
+        reply.send(answer.status, self._headers(answer, request_id), answer.body)
+
+    def _headers(self, answer: Answer, request_id: str) -> list[tuple[str, str]]:
+        headers = list(answer.headers)
+        if not any(name.lower() == "x-amzn-requestid" for name, _ in headers):
+            headers.append(("x-amzn-RequestId", request_id))
+        headers.append(("Date", _date(int(self._now()))))
+        return headers
 
     async def _refuse_size(self, request: Request, request_id: str) -> Answer:
         if self._is_lambda(request, scope_of(request)):
@@ -240,6 +257,24 @@ class Gate:
             self._feeder.look()
             await self._feeder.ready()
         return protocol.answer(operation, result)
+
+
+@lru_cache(maxsize=64)
+def _is_api_host(host: str | None) -> bool:
+    """Whether a Host header names this machine, and no function's URL."""
+    return is_own_host(host) and _URL_HOST.fullmatch(host or "") is None
+
+
+def _refusal(request: Request, error: Exception) -> Answer:
+    """What an error is answered with."""
+    if isinstance(error, InvocationThrottled):
+        error = throttled(error.reason)
+    if isinstance(error, Fault):
+        return Answer(error.status, error.headers(), error.body())
+    if isinstance(error, FnError):
+        return _failed(str(error))
+    _log.error("%s %s", request.method, request.path, exc_info=error)
+    return _failed(f"{type(error).__name__}: {error}")
 
 
 @lru_cache(maxsize=2)

@@ -6,27 +6,38 @@ state changes (resolve.py); only the first invocation of a revision touches the 
 
 from __future__ import annotations
 
+import asyncio
 import random
 import sqlite3
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from fnroll.cloud.layers import layer_keys
 from fnroll.cloud.metrics import ALL_RUNNING, Meter, Resource
 from fnroll.cloud.names import FunctionRef, is_version
 from fnroll.cloud.records import VersionRow
-from fnroll.cloud.resolve import Resolver
+from fnroll.cloud.resolve import Resolver, data_version
 from fnroll.cloud.store import Store
 from fnroll.definition.model import invocations_at_once, is_traced
 from fnroll.emulator.api import FunctionConfig, Invocation, Outcome, ResponseStream
-from fnroll.emulator.traces import undecided
+from fnroll.emulator.traces import fresh
 from fnroll.errors import InvocationThrottled
 from fnroll.sandbox.api import Network
 
 MAX_CONFIGS = 512
 """Prepared configurations that are kept; past that they are made again, which costs some file system calls."""
+
+
+Done = Callable[[Outcome | Exception], None]
+"""Gets the outcome of an invocation, or why there is none, once."""
+
+
+@runtime_checkable
+class Beginner(Protocol):
+    """An emulator that needs no task of its caller's for an invocation."""
+
+    def begin(self, config: FunctionConfig, invocation: Invocation, done: Done) -> object: ...
 
 
 class Invoker(Protocol):
@@ -43,8 +54,7 @@ class Invoker(Protocol):
     async def close(self) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """One event for one function."""
 
     ref: FunctionRef
@@ -52,6 +62,47 @@ class Request:
     request_id: str
     client_context: str | None = None
     trace_id: str | None = None
+
+
+class _Counted:
+    """One invocation, counted: what is refused is no invocation, and what this machine cannot run is nothing."""
+
+    __slots__ = ("_began", "_meter", "_mine", "_ref", "_total", "_version")
+
+    def __init__(self, meter: Meter, ref: FunctionRef, config: FunctionConfig) -> None:
+        self._meter = meter
+        self._ref = ref
+        self._version = config.version
+        self._began, self._mine, self._total = meter.enter(ref.region, ref.name)
+
+    def over(self, what: Outcome | BaseException) -> None:
+        ref, meter = self._ref, self._meter
+        meter.leave(ref.region, ref.name)
+        is_alias = ref.qualifier is not None and not is_version(ref.qualifier)
+        resource = Resource(ref.region, ref.name, ref.qualifier, self._version if is_alias else None)
+        if isinstance(what, Outcome):
+            counted = {
+                "Invocations": 1,
+                "Errors": 1 if what.function_error else 0,
+                "Throttles": 0,
+                "Duration": what.report.duration_ms,
+                "ConcurrentExecutions": self._mine,
+                ALL_RUNNING: self._total,
+            }
+            meter.add(resource, counted, self._began)
+        elif isinstance(what, InvocationThrottled):
+            meter.add(resource, {"Throttles": 1}, self._began)
+
+
+def _invocation(request: Request, config: FunctionConfig, stream: ResponseStream | None) -> Invocation:
+    return Invocation(
+        request.request_id,
+        request.payload or b"{}",
+        request.ref.asked_arn,
+        request.client_context,
+        request.trace_id or fresh(config.tracing),
+        stream=stream,
+    )
 
 
 class Invocations:
@@ -67,12 +118,16 @@ class Invocations:
         meter: Meter | None = None,
         chance: Callable[[], float] = random.random,
         network: Network = "none",
+        changes: Callable[[], int] | None = None,
     ) -> None:
+        """`changes`: a number that moves with each commit to the state; without it the database is asked for one."""
         self._read = read
         self._store = store
         self._emulator = emulator
+        self._begin = emulator.begin if isinstance(emulator, Beginner) else self._begin_by_task
         self._port = port
-        self._resolver = Resolver(read, chance)
+        self._resolver = Resolver(read, chance, changes or (lambda: data_version(read)))
+        self._tasks: set[asyncio.Task[None]] = set()
         self._network = network
         self.meter = meter or Meter(time.time)
         self._configs: dict[tuple[str, str, str], FunctionConfig] = {}
@@ -88,38 +143,57 @@ class Invocations:
 
         Faults as Lambda's Invoke; raises EmulatorError or SandboxError if no environment could be made."""
         config = await self._prepared(version or self.resolve(request.ref))
-        invocation = Invocation(
-            request.request_id,
-            request.payload or b"{}",
-            request.ref.asked_arn,
-            request.client_context,
-            request.trace_id or undecided(),
-            stream=stream,
-        )
-        return await self._measured(request.ref, config, invocation)
-
-    async def _measured(self, ref: FunctionRef, config: FunctionConfig, invocation: Invocation) -> Outcome:
-        """Run it and count it: what is refused is no invocation, and what this machine cannot run is nothing."""
-        is_alias = ref.qualifier is not None and not is_version(ref.qualifier)
-        resource = Resource(ref.region, ref.name, ref.qualifier, config.version if is_alias else None)
-        began, mine, total = self.meter.enter(ref.region, ref.name)
+        counted = _Counted(self.meter, request.ref, config)
         try:
-            outcome = await self._emulator.invoke(config, invocation)
-        except InvocationThrottled:
-            self.meter.add(resource, {"Throttles": 1}, began)
+            outcome = await self._emulator.invoke(config, _invocation(request, config, stream))
+        except BaseException as error:
+            counted.over(error)
             raise
-        finally:
-            self.meter.leave(ref.region, ref.name)
-        counted = {
-            "Invocations": 1,
-            "Errors": 1 if outcome.function_error else 0,
-            "Throttles": 0,
-            "Duration": outcome.report.duration_ms,
-            "ConcurrentExecutions": mine,
-            ALL_RUNNING: total,
-        }
-        self.meter.add(resource, counted, began)
+        counted.over(outcome)
         return outcome
+
+    def begin(self, request: Request, done: Done) -> None:
+        """As `run`, for who does not wait: `done` gets the outcome, or the error, at once or from the event loop. Where
+        everything is at hand it costs no task. Faults that need no looking are raised."""
+        version = self.resolve(request.ref)
+        config = self._configs.get((version.function.arn, version.version, version.fingerprint))
+        if config is None:
+            self._spawn(self._prepare_first(request, version, done))
+        else:
+            self._counting(request, config, done)
+
+    async def _prepare_first(self, request: Request, version: VersionRow, done: Done) -> None:
+        try:
+            config = await self._prepared(version)
+        except Exception as error:
+            done(error)
+        else:
+            self._counting(request, config, done)
+
+    def _counting(self, request: Request, config: FunctionConfig, done: Done) -> None:
+        counted = _Counted(self.meter, request.ref, config)
+
+        def over(what: Outcome | Exception) -> None:
+            counted.over(what)
+            done(what)
+
+        self._begin(config, _invocation(request, config, None), over)
+
+    def _begin_by_task(self, config: FunctionConfig, invocation: Invocation, done: Done) -> None:
+        async def work() -> None:
+            try:
+                outcome = await self._emulator.invoke(config, invocation)
+            except Exception as error:
+                done(error)
+            else:
+                done(outcome)
+
+        self._spawn(work())
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def reserve(self, arn: str, concurrency: int | None) -> None:
         """The reserved concurrency of a function from now on; None: none."""

@@ -32,13 +32,18 @@ def check_json(body: bytes) -> None:
         raise _fault(f"{deep}`StreamReadConstraints.getMaxNestingDepth()`)", text, 0) from None
 
 
-def _load(text: str) -> None:
-    # Numbers are looked at, not converted: their length is not ours to limit, nor to pay for.
-    json.loads(text, parse_int=len, parse_float=len, parse_constant=_refuse_constant)
-
-
 def _refuse_constant(name: str) -> NoReturn:
     raise json.JSONDecodeError("Non-standard token", name, 0)
+
+
+# Numbers are looked at, not converted: their length is not ours to limit, nor to pay for.
+_DECODER = json.JSONDecoder(parse_int=len, parse_float=len, parse_constant=_refuse_constant)
+
+
+def _load(text: str) -> None:
+    if text.startswith("\ufeff"):
+        raise json.JSONDecodeError("Unexpected UTF-8 BOM (decode using utf-8-sig)", text, 0)
+    _DECODER.decode(text)
 
 
 def _undecodable(body: bytes, error: UnicodeDecodeError) -> tuple[str, str, int]:

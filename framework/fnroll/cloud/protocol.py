@@ -127,7 +127,7 @@ class Remembered:
 
     def find(self, request: Request) -> tuple[service.Operation, Callable[[], dict[str, Any]]]:
         """The operation, as `find`, and what gives its parameters, as `parse`, of these without the payload."""
-        said = (request.method, request.target, *map(request.header, self._headers))
+        said = self._said(request)
         if (known := self._kept.get(said)) is not None:
             return known[0], lambda: known[1]
         operation, variables = find(request)
@@ -142,6 +142,13 @@ class Remembered:
             return given
 
         return operation, parameters
+
+    def known(self, request: Request) -> tuple[service.Operation, dict[str, Any]] | None:
+        """Both, of a request that was understood before."""
+        return self._kept.get(self._said(request))
+
+    def _said(self, request: Request) -> tuple[str | None, ...]:
+        return (request.method, request.target, *map(request.fields.get, self._headers))
 
 
 def _headers_of(operation: str) -> Iterator[str]:

@@ -1,7 +1,6 @@
 """From a function's name to the version of one invocation, without reading the same rows for each.
 
-What the state holds is kept until it changes: SQLite counts the commits of other connections, and asking for that
-number costs a tenth of reading and decoding the rows again. Belongs to the event loop, as its connection does.
+What the state holds is kept until something is committed. Belongs to the event loop, as its connection does.
 """
 
 from __future__ import annotations
@@ -28,11 +27,12 @@ MAX_KEPT: Final = 1000
 
 
 class Resolver:
-    """`chance` gives numbers from 0 to 1, for aliases with weights."""
+    """`chance` gives numbers from 0 to 1, for aliases with weights; `changes` a number that moves with each commit."""
 
-    def __init__(self, read: sqlite3.Connection, chance: Callable[[], float]) -> None:
+    def __init__(self, read: sqlite3.Connection, chance: Callable[[], float], changes: Callable[[], int]) -> None:
         self._read = read
         self._chance = chance
+        self._changes = changes
         self._seen = -1
         self._named: dict[FunctionRef, tuple[FunctionRow, AliasRow | None]] = {}
         self._versions: dict[tuple[int, int], VersionRow] = {}
@@ -51,7 +51,7 @@ class Resolver:
         return serving(version)
 
     def _forget_if_changed(self) -> None:
-        seen: int = self._read.execute("PRAGMA data_version").fetchone()[0]
+        seen = self._changes()
         if seen != self._seen or len(self._named) > MAX_KEPT or len(self._versions) > MAX_KEPT:
             self._seen = seen
             self._named.clear()
@@ -87,3 +87,9 @@ def draw(alias: AliasRow, chance: Callable[[], float]) -> str:
                 return version
             drawn -= weight
     return alias.version
+
+
+def data_version(read: sqlite3.Connection) -> int:
+    """SQLite's own count of the commits of other connections."""
+    seen: int = read.execute("PRAGMA data_version").fetchone()[0]
+    return seen

@@ -127,7 +127,15 @@ async def serve(
         services = Services(moto)
         control = Control(state, store, moto.fetch_s3, services, pace=speed if realistic else None)
         stack.callback(control.close)
-        invocations = Invocations(state.read, store, engine, endpoint.port, network=network, meter=watch.meter)
+        invocations = Invocations(
+            state.read,
+            store,
+            engine,
+            endpoint.port,
+            network=network,
+            meter=watch.meter,
+            changes=lambda: state.changes,
+        )
         for arn, concurrency in reserved(state.read):
             invocations.reserve(arn, concurrency)
         provisioner = Provisioner(state.read, control, invocations)

@@ -111,6 +111,8 @@ class State:
     def __init__(self, directory: Path, *, wait: float = 0.0) -> None:
         """Take the directory, waiting up to `wait` seconds for its holder. Raises CloudError."""
         self.directory = directory
+        self.changes = 0
+        """How often something was committed: what was read before may be out of date once this has moved."""
         try:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._lock = _take(directory, wait)
@@ -144,6 +146,7 @@ class State:
             self.write.execute("ROLLBACK")
             raise
         self.write.execute("COMMIT")
+        self.changes += 1
 
     def publish(self, endpoint: Endpoint) -> None:
         """Write the endpoint file, whole or not at all."""

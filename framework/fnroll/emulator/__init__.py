@@ -155,8 +155,11 @@ class Emulator:
     def begin(self, config: FunctionConfig, invocation: Invocation, done: Done) -> Call:
         """As `invoke`, for who does not wait: `done` gets the outcome, or the error, at once or from the event loop."""
         given = invocation.trace_id
-        if config.tracing or (given is not None and "Sampled=" not in given):
-            invocation = invocation._replace(trace_id=traces.decided(given or traces.undecided(), config.tracing))
+        if given is None:
+            if config.tracing:
+                invocation = invocation._replace(trace_id=traces.fresh(True))
+        elif config.tracing or "Sampled=" not in given:
+            invocation = invocation._replace(trace_id=traces.decided(given, config.tracing))
         call = Call(self._house, config, invocation, done)
         call.begin()
         return call

@@ -23,12 +23,6 @@ _RUNTIME = re.compile(r"([a-z]+)\.?(.*?)(\.x)?")
 TEMPLATES: Final = {
     "INIT_START": "INIT_START Runtime Version: {runtime}.v{number}\tRuntime Version ARN: {arn}",
     "INIT_REPORT": "INIT_REPORT Init Duration: {init:.2f} ms\tPhase: {phase}\tStatus: {status}",
-    "START": "START RequestId: {id} Version: {version}",
-    "END": "END RequestId: {id}",
-    "REPORT": (
-        "REPORT RequestId: {id}\tDuration: {duration:.2f} ms\tBilled Duration: {billed} ms\t"
-        "Memory Size: {size} MB\tMax Memory Used: {used} MB\t"
-    ),
     "INIT": "Init Duration: {init:.2f} ms\t",
     "TYPE": "\tError Type: {type}",
     "FAULT": "RequestId: {id} Error: {message}\n{type}",
@@ -53,21 +47,19 @@ def init_report(init_ms: float, phase: Phase, status: Status, error_type: str | 
 
 
 def start(request_id: str, version: str) -> str:
-    return TEMPLATES["START"].format(id=request_id, version=version)
+    return f"START RequestId: {request_id} Version: {version}"
 
 
 def end(request_id: str) -> str:
-    return TEMPLATES["END"].format(id=request_id)
+    return f"END RequestId: {request_id}"
 
 
 def report(request_id: str, figures: Report) -> str:
     """Ends with a tab; with the status instead where the platform found the error (crash, timeout, init, too large)."""
-    line = TEMPLATES["REPORT"].format(
-        id=request_id,
-        duration=figures.duration_ms,
-        billed=figures.billed_ms,
-        size=figures.memory_mb,
-        used=figures.max_memory_mb,
+    line = (
+        f"REPORT RequestId: {request_id}\tDuration: {figures.duration_ms:.2f} ms\t"
+        f"Billed Duration: {figures.billed_ms} ms\tMemory Size: {figures.memory_mb} MB\t"
+        f"Max Memory Used: {figures.max_memory_mb} MB\t"
     )
     if figures.init_ms is not None:
         line += TEMPLATES["INIT"].format(init=figures.init_ms)

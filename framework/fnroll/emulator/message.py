@@ -61,6 +61,11 @@ _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 _ONE_LINE = str.maketrans("\r\n", "  ")
 
 
+def one_line(text: str) -> str:
+    """Line ends become spaces, so that no value can begin a header of its own."""
+    return text.translate(_ONE_LINE) if "\n" in text or "\r" in text else text
+
+
 def head(status: int, headers: Headers, length: int | None) -> bytes:
     """Status line and headers as bytes; Content-Length is added when `length` is given.
 

@@ -117,6 +117,7 @@ class Journal:
         self._sink = sink
         self._clock = clock
         self._json = config.log_format == "JSON"
+        self._group = config.log_group or f"/aws/lambda/{config.name}"
         self._request_id: str | None = None
         self._kept: deque[str] = deque()
         self._size = 0
@@ -153,10 +154,10 @@ class Journal:
             while self._size > MAX_LOG:
                 self._size -= len(self._kept.popleft()) + 1
         if self._sink is not None:
-            now = int(self._clock() * 1000)
-            config = self._config
-            request_id, group = self._request_id, config.log_group or f"/aws/lambda/{config.name}"
-            line = LogLine(config.name, config.version, self.stream, request_id, now, text, config.region, group)
+            now, config = int(self._clock() * 1000), self._config
+            line = LogLine(
+                config.name, config.version, self.stream, self._request_id, now, text, config.region, self._group
+            )
             try:
                 self._sink(line)
             except Exception as error:  # the caller's fault, which must not cost an invocation its outcome

@@ -16,6 +16,7 @@ from fnroll.emulator import streaming
 from fnroll.emulator.api import MAX_RESPONSE, Invocation, ResponseStream
 from fnroll.emulator.faults import clean_error_type, posted_error, response_too_large
 from fnroll.emulator.ids import new_id
+from fnroll.emulator.message import one_line
 from fnroll.emulator.states import Event, Refused, State, after
 from fnroll.emulator.wire import Handler, Headers, HttpServer, Reply, Request, Sink, head
 
@@ -58,20 +59,32 @@ class Delivery(NamedTuple):
             new_id(),
         )
 
-    def headers(self) -> Headers:
-        fields = (
-            ("Lambda-Runtime-Aws-Request-Id", self.request_id),
-            ("Lambda-Runtime-Deadline-Ms", str(self.deadline_ms)),
-            ("Lambda-Runtime-Invoked-Function-Arn", self.arn),
-            ("Lambda-Runtime-Trace-Id", self.trace_id),
-            ("Lambda-Runtime-Client-Context", self.client_context),
-            ("Lambda-Runtime-Cognito-Identity", self.cognito_identity),
-            ("Lambda-Runtime-Aws-Tenant-Id", self.tenant_id),
-            ("Lambda-Runtime-Invocation-Id", self.attempt),
+    def whole(self) -> bytes:
+        """What GET next is answered with, head and body. UTF-8, whatever HTTP says about Latin-1: a client context is
+        JSON."""
+        further = ""
+        if self.client_context or self.cognito_identity or self.tenant_id:
+            further = "".join(
+                f"{name}: {one_line(value)}\r\n"
+                for name, value in (
+                    ("Lambda-Runtime-Client-Context", self.client_context),
+                    ("Lambda-Runtime-Cognito-Identity", self.cognito_identity),
+                    ("Lambda-Runtime-Aws-Tenant-Id", self.tenant_id),
+                )
+                if value
+            )
+        attempt = f"Lambda-Runtime-Invocation-Id: {self.attempt}\r\n" if self.attempt else ""
+        traced = f"Lambda-Runtime-Trace-Id: {one_line(self.trace_id)}\r\n" if self.trace_id else ""
+        text = (
+            f"HTTP/1.1 200 OK\r\n"
+            f"Lambda-Runtime-Aws-Request-Id: {self.request_id}\r\n"
+            f"Lambda-Runtime-Deadline-Ms: {self.deadline_ms}\r\n"
+            f"Lambda-Runtime-Invoked-Function-Arn: {self.arn}\r\n"
+            f"{traced}{further}{attempt}"
+            f"Content-Type: application/json\r\n"
+            f"Content-Length: {len(self.payload)}\r\n\r\n"
         )
-        # UTF-8 on the wire, whatever HTTP says about Latin-1: a client context is JSON.
-        given = [(name, value.encode().decode("latin-1")) for name, value in fields if value]
-        return [*given, *JSON]
+        return text.encode() + self.payload
 
 
 class Answer(NamedTuple):
@@ -154,8 +167,9 @@ class RuntimeApi:
         self.state = after(self.state, Event.DELIVER)
         self._current = delivery
         waiting, self._waiting = self._waiting, []
+        answer = delivery.whole()
         for reply in waiting:
-            reply.send(200, delivery.headers(), delivery.payload)
+            reply.send_whole(answer)
 
     def _handle(self, request: Request, reply: Reply) -> None:
         self._route(request, reply, too_large=False)
@@ -204,7 +218,7 @@ class RuntimeApi:
             return
         if self.state is State.RUNNING:
             assert self._current is not None
-            call.reply.send(200, self._current.headers(), self._current.payload)
+            call.reply.send_whole(self._current.whole())
             return
         first = not self._waiting
         self._waiting = [earlier for earlier in self._waiting if not earlier.lost]

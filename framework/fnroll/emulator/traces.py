@@ -17,6 +17,11 @@ def undecided() -> str:
     return f"Root=1-{int(time.time()):08x}-{new_hex(24)};Parent={new_hex(16)}"
 
 
+def fresh(active: bool) -> str:
+    """A new header with its decision, for the function. `active`: of its TracingConfig."""
+    return f"{undecided()};Sampled={int(active)}"
+
+
 def decided(header: str, active: bool) -> str:
     """The header for the function. `active`: of its TracingConfig."""
     fields = _fields(header)

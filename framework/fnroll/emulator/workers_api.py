@@ -34,7 +34,7 @@ class WorkersApi(RuntimeApi):
             reply = self._waiting.pop(0)
             if not reply.hung_up():
                 self._running[delivery.request_id] = delivery
-                reply.send(200, delivery.headers(), delivery.payload)
+                reply.send_whole(delivery.whole())
                 return
         raise Refused(self.state, Event.DELIVER)
 
