@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fnroll.cloud.metric_queries import QueryError, evaluate, is_statistic, statistic
-from fnroll.cloud.metrics import Datum
+from fnroll.cloud.metric_values import Datum
 
 
 def datum(*values: float) -> Datum:

@@ -12,9 +12,7 @@ from botocore.exceptions import ClientError
 
 from cloud_support import Failure, FakeEmulator, client, make, served
 from fnroll.cloud import Endpoint
-from fnroll.cloud.logs import LogBuffer
-from fnroll.cloud.metrics import ALL_RUNNING, MAX_ROWS, Meter, Resource
-from fnroll.emulator.api import FunctionConfig, Invocation, LogLine
+from fnroll.emulator.api import FunctionConfig, Invocation
 from fnroll.errors import InvocationThrottled
 
 
@@ -62,16 +60,6 @@ def test_regions_and_configured_groups_are_apart(endpoint: Endpoint) -> None:
         assert [each["logGroupName"] for each in found] == [group]
         watch = client(endpoint, "cloudwatch", region)
         assert total(watch, "Invocations", {"FunctionName": "hello"}) == 1
-
-
-def test_lines_nobody_reads_are_bounded_and_the_oldest_go() -> None:
-    buffer = LogBuffer(limit=2000)
-    for number in range(100):
-        buffer.add(LogLine("f", "1", "s", None, 0, str(number)))
-    texts = [line.text for line in buffer.take()]
-    assert texts[-1] == "99"
-    assert 1 < len(texts) < 10
-    assert buffer.take() == []
 
 
 def test_the_series_of_an_alias(tmp_path: Path) -> None:
@@ -169,26 +157,3 @@ def test_metric_math_and_the_users_own_metrics(lambda_: Any, endpoint: Endpoint)
     assert (set(nothing["Values"]), nothing["Label"]) == ({0.0}, "zero")
     with pytest.raises(ClientError, match="no query of this call"):
         watch.get_metric_data(MetricDataQueries=[{"Id": "e", "Expression": "absent*2"}], **bounds())
-
-
-def test_the_meters_rows_are_bounded() -> None:
-    clock = iter(range(0, 10**9, 60))
-    meter = Meter(lambda: float(next(clock)))
-    for _ in range(MAX_ROWS + 50):
-        meter.add(Resource("r", "f"), {"Invocations": 1})
-    minutes = {point.minute for point in meter.points("r")}
-    assert len(minutes) <= MAX_ROWS
-    assert max(minutes) - min(minutes) <= 15 * 86400
-
-
-def test_how_many_run_is_counted_by_function_and_in_all() -> None:
-    meter = Meter(lambda: 60.0)
-    assert meter.enter("r", "f") == (60.0, 1, 1)
-    assert meter.enter("r", "g") == (60.0, 1, 2)
-    assert meter.enter("r", "f") == (60.0, 2, 3)
-    meter.leave("r", "f")
-    assert meter.enter("r", "f") == (60.0, 2, 3)
-    meter.add(Resource("r", "f"), {"ConcurrentExecutions": 2, ALL_RUNNING: 3})
-    found = {point.dimensions: point.datum.most for point in meter.points("r")}
-    assert found[()] == 3
-    assert found[(("FunctionName", "f"),)] == 2

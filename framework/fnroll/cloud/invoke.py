@@ -67,17 +67,17 @@ class Request(NamedTuple):
 class _Counted:
     """One invocation, counted: what is refused is no invocation, and what this machine cannot run is nothing."""
 
-    __slots__ = ("_began", "_meter", "_mine", "_ref", "_total", "_version")
+    __slots__ = ("_entered", "_meter", "_ref", "_version")
 
     def __init__(self, meter: Meter, ref: FunctionRef, config: FunctionConfig) -> None:
         self._meter = meter
         self._ref = ref
         self._version = config.version
-        self._began, self._mine, self._total = meter.enter(ref.region, ref.name)
+        self._entered = meter.enter(ref.region, ref.name)
 
     def over(self, what: Outcome | BaseException) -> None:
-        ref, meter = self._ref, self._meter
-        meter.leave(ref.region, ref.name)
+        ref, meter, entered = self._ref, self._meter, self._entered
+        meter.leave(ref.region, ref.name, entered)
         is_alias = ref.qualifier is not None and not is_version(ref.qualifier)
         resource = Resource(ref.region, ref.name, ref.qualifier, self._version if is_alias else None)
         if isinstance(what, Outcome):
@@ -86,12 +86,14 @@ class _Counted:
                 "Errors": 1 if what.function_error else 0,
                 "Throttles": 0,
                 "Duration": what.report.duration_ms,
-                "ConcurrentExecutions": self._mine,
-                ALL_RUNNING: self._total,
+                "ConcurrentExecutions": entered.mine,
+                ALL_RUNNING: entered.all,
             }
-            meter.add(resource, counted, self._began)
+            if entered.unreserved is not None:
+                counted["UnreservedConcurrentExecutions"] = entered.unreserved
+            meter.add(resource, counted, entered.began)
         elif isinstance(what, InvocationThrottled):
-            meter.add(resource, {"Throttles": 1}, self._began)
+            meter.add(resource, {"Throttles": 1}, entered.began)
 
 
 def _invocation(request: Request, config: FunctionConfig, stream: ResponseStream | None) -> Invocation:
@@ -198,6 +200,7 @@ class Invocations:
     def reserve(self, arn: str, concurrency: int | None) -> None:
         """The reserved concurrency of a function from now on; None: none."""
         self._emulator.reserve(arn, concurrency)
+        self.meter.reserve(arn, concurrency is not None)
 
     async def provision(self, version: VersionRow, count: int) -> None:
         """Keep so many environments of a version ready. Faults, and the emulator's errors."""

@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from fnroll.cloud.metrics import Datum
+from fnroll.cloud.metric_values import Datum
 
 _PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?|100)")
 _BOUNDS = re.compile(r"(TC|PR)\((\d*\.?\d*):(\d*\.?\d*)\)")
@@ -42,8 +42,9 @@ def statistic(text: str, data: Iterable[Datum]) -> float:
     if found := _BOUNDS.fullmatch(text):
         least, most = float(found[2] or "-inf"), float(found[3] or "inf")
         # The lower bound is exclusive, the upper inclusive.
-        within = sum(count for value, count in whole.values.items() if least < value <= most)
-        return within if found[1] == "TC" else 100 * within / sum(whole.values.values())
+        spread = whole.spread()
+        within = sum(count for value, count in spread.items() if least < value <= most)
+        return within if found[1] == "TC" else 100 * within / (sum(spread.values()) or 1.0)
     raise QueryError(f"the statistic {text} is not built in fn's local cloud")
 
 
@@ -57,9 +58,10 @@ _PLAIN: Final[Mapping[str, Callable[[Datum], float]]] = {
 
 
 def _percentile(datum: Datum, share: float) -> float:
-    wanted, seen = share * sum(datum.values.values()), 0.0
-    for value in sorted(datum.values):
-        seen += datum.values[value]
+    spread = datum.spread()
+    wanted, seen = share * sum(spread.values()), 0.0
+    for value in sorted(spread):
+        seen += spread[value]
         if seen >= wanted:
             return min(max(value, datum.least), datum.most)
     return datum.most

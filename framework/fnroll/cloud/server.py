@@ -109,6 +109,7 @@ async def serve(
     async with AsyncExitStack() as stack:
         time = clock or SystemClock()
         watch = Watch(LogBuffer(), Meter(time.time))
+        stack.callback(watch.logs.close)
         # The emulator first: it may fork, and a fork would hold the lock and the port a moment longer than we live.
         engine = await emulator(tier, _both(watch.logs.add, sink))
         stack.push_async_callback(engine.close)

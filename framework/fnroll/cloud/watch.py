@@ -8,22 +8,53 @@ threads.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import groupby
-from threading import Lock
-from typing import Any
+from itertools import groupby, islice
+from threading import RLock
+from typing import Any, Final
 
 from fnroll.cloud.logs import LogBuffer
 from fnroll.cloud.metric_queries import QueryError, Series, evaluate, is_statistic, statistic
-from fnroll.cloud.metrics import NAMESPACE, UNITS, Datum, Meter
+from fnroll.cloud.metric_values import UNITS, Datum
+from fnroll.cloud.metrics import NAMESPACE, Dimensions, Meter, Point, Wanted
 from fnroll.cloud.names import ACCOUNT
 from fnroll.cloud.triggers import Invoke, triggering
+from fnroll.emulator.api import LogLine
+
+MAX_SHOWN: Final = 40_000_000
+"""Bytes of log lines in moto, about seventy thousand lines."""
+
+EACH: Final = 500
+"""What moto needs for a line beside its text."""
+
+LINES_AT_ONCE: Final = 5_000
 
 _meter: ContextVar[Meter | None] = ContextVar("meter", default=None)
+
+
+class Shown:
+    """What moto was given of log lines. It keeps everything; here the oldest go once all cost more than `limit`."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._cost = 0
+        self._given: deque[tuple[Any, str, int, int]] = deque()
+
+    def add(self, group: Any, stream: str, lines: int, cost: int) -> None:
+        self._given.append((group, stream, lines, cost))
+        self._cost += cost
+        while self._cost > self._limit and len(self._given) > 1:
+            group, stream, lines, cost = self._given.popleft()
+            self._cost -= cost
+            if (found := group.streams.get(stream)) is not None:
+                del found.events[:lines]
+                if not found.events:
+                    del group.streams[stream]
 
 
 @dataclass(slots=True)
@@ -34,38 +65,45 @@ class Watch:
     meter: Meter
     invoke: Invoke = lambda arn, event: None
     """Who takes the events that other services send to functions."""
-    _feeding: Lock = field(default_factory=Lock)
+    shown_lines: Shown = field(default_factory=lambda: Shown(MAX_SHOWN))
+    _feeding: RLock = field(default_factory=RLock)
+    """One at a time: moto does not look at its streams while others come and go."""
 
     @contextmanager
     def shown(self, service: str | None) -> Iterator[None]:
         """Within it, moto answers with what this cloud has observed."""
-        if service == "logs":
-            with self._feeding:
-                _feed(self.logs)
         token = _meter.set(self.meter)
         try:
-            with triggering(self.invoke):
+            with triggering(self.invoke), self._feeding if service == "logs" else nullcontext():
+                if service == "logs":
+                    self._feed()
                 yield
         finally:
             _meter.reset(token)
 
+    def _feed(self) -> None:
+        lines = self.logs.take()
+        while some := list(islice(lines, LINES_AT_ONCE)):
+            _feed(some, self.shown_lines)
 
-def _feed(buffer: LogBuffer) -> None:
+
+def _feed(lines: Iterable[LogLine], shown: Shown) -> None:
     from moto.logs.models import logs_backends
 
-    def place(line: Any) -> tuple[str, str, str]:
+    def place(line: LogLine) -> tuple[str, str, str]:
         return line.region, line.group, line.stream
 
     # Streams interleave; the sort is stable, so each keeps its order.
-    for (region, group, stream), lines in groupby(sorted(buffer.take(), key=place), place):
+    for (region, group, stream), some in groupby(sorted(lines, key=place), place):
         backend: Any = logs_backends[ACCOUNT][region]
         if group not in backend.groups:
             backend.create_log_group(group, {})
         backend.ensure_log_stream(group, stream)
         # moto refuses what is out of order, as a clock that was set back makes it.
-        ordered = sorted(lines, key=lambda line: line.timestamp_ms)
+        ordered = sorted(some, key=lambda line: line.timestamp_ms)
         events = [{"timestamp": line.timestamp_ms, "message": line.text} for line in ordered]
         backend.put_log_events(group, stream, events)
+        shown.add(backend.groups[group], stream, len(events), sum(len(line.text) + EACH for line in ordered))
 
 
 def install() -> None:
@@ -75,9 +113,28 @@ def install() -> None:
 
     class Backend(models.CloudWatchBackend):
         def get_all_metrics(self) -> list[Any]:
+            return super().get_all_metrics() + self._observed(None)
+
+        def _observed(self, wanted: Wanted | None) -> list[Any]:
             meter = _meter.get()
-            points = meter.points(self.region_name) if meter is not None else []
-            return super().get_all_metrics() + [_as_moto(models, point) for point in points]
+            points = meter.points(self.region_name, wanted) if meter is not None else []
+            return [_as_moto(models, point) for point in points]
+
+        def _find(self, namespace: str, wanted: Wanted) -> list[Any]:
+            """Everything of one series, and some of others."""
+            found = super().get_all_metrics()
+            return found + self._observed(wanted) if namespace == NAMESPACE else found
+
+        def get_filtered_metrics(self, metric_name: str, namespace: str, dimensions: list[dict[str, str]]) -> list[Any]:
+            # moto's own looks at each point once for every series that it has found.
+            meter = _meter.get()
+            series = meter.series(self.region_name) if meter is not None else []
+            shown = [_as_moto(models, Point(0, metric, dimensions, Datum())) for metric, dimensions in series]
+            found: dict[tuple[str, str, Dimensions], Any] = {}
+            for each in super().get_all_metrics() + shown:
+                if each.filter(namespace=namespace, name=metric_name, dimensions=dimensions):
+                    found.setdefault((each.namespace, each.name, _dimensions(each)), each)
+            return list(found.values())
 
         def get_metric_data(
             self,
@@ -92,7 +149,7 @@ def install() -> None:
             if start_time >= end_time:
                 raise ValidationError("The parameter EndTime must be greater than StartTime.")
             try:
-                return answer_queries(queries, self.get_all_metrics(), (start_time, end_time), scan_by)
+                return answer_queries(queries, self._find, (start_time, end_time), scan_by)
             except QueryError as error:
                 raise ValidationError(str(error)) from None
 
@@ -111,7 +168,7 @@ def install() -> None:
             wanted = {"Namespace": namespace, "MetricName": metric_name, "Dimensions": dimensions}
             begin, end = _epoch(start_time), _epoch(end_time)
             found = []
-            chosen = _chosen({"Metric": wanted, "Period": period, "Unit": unit}, self.get_all_metrics(), begin, end)
+            chosen = _chosen({"Metric": wanted, "Period": period, "Unit": unit}, self._find, begin, end)
             for moment, metrics in sorted(chosen.items()):
                 one = models.Statistics(stats, datetime.fromtimestamp(moment, UTC), metrics[0].unit)
                 one.metric_data = metrics
@@ -123,7 +180,11 @@ def install() -> None:
     models.cloudwatch_backends.backend = Backend
 
 
-def _as_moto(models: Any, point: Any) -> Any:
+Find = Callable[[str, Wanted], list[Any]]
+"""What moto and the meter have of a series in a namespace, as moto's objects."""
+
+
+def _as_moto(models: Any, point: Point) -> Any:
     datum = point.datum
     # moto's own times have no zone.
     moment = datetime.fromtimestamp(point.minute, UTC).replace(tzinfo=None)
@@ -136,7 +197,7 @@ def _as_moto(models: Any, point: Any) -> Any:
 
 
 def answer_queries(
-    queries: list[dict[str, Any]], metrics: list[Any], bounds: tuple[datetime, datetime], scan_by: str
+    queries: list[dict[str, Any]], find: Find, bounds: tuple[datetime, datetime], scan_by: str
 ) -> list[dict[str, Any]]:
     """GetMetricData. Periods begin at multiples of their length, and begin and end are rounded down to a minute, as
     CloudWatch's. Raises QueryError."""
@@ -146,7 +207,7 @@ def answer_queries(
     for query in queries:
         if "MetricStat" in query:
             length = int(query["MetricStat"]["Period"])
-            series[query["Id"]] = _series(query["MetricStat"], metrics, begin, end)
+            series[query["Id"]] = _series(query["MetricStat"], find, begin, end)
     periods = range(begin - begin % length, end, length)
     waiting = [query for query in queries if "MetricStat" not in query]
     for query in waiting:
@@ -173,27 +234,34 @@ def _label(query: dict[str, Any]) -> str:
     return str(query["MetricStat"]["Metric"]["MetricName"] if "MetricStat" in query else query["Id"])
 
 
-def _series(wanted: dict[str, Any], metrics: list[Any], begin: int, end: int) -> Series:
+def _series(wanted: dict[str, Any], find: Find, begin: int, end: int) -> Series:
     if not is_statistic(wanted["Stat"]):
         raise QueryError(f"the statistic {wanted['Stat']} is not built in fn's local cloud")
-    chosen = _chosen(wanted, metrics, begin, end)
+    chosen = _chosen(wanted, find, begin, end)
     return {moment: statistic(wanted["Stat"], map(_as_datum, some)) for moment, some in chosen.items()}
 
 
-def _chosen(wanted: dict[str, Any], metrics: list[Any], begin: int, end: int) -> dict[int, list[Any]]:
+def _chosen(wanted: dict[str, Any], find: Find, begin: int, end: int) -> dict[int, list[Any]]:
     """What lies in each period of one series, which its dimensions name exactly."""
     metric, length, unit = wanted["Metric"], int(wanted["Period"]), wanted.get("Unit")
-    dimensions = sorted((each["Name"], each["Value"]) for each in metric.get("Dimensions") or [])
+    space, name = metric["Namespace"], metric["MetricName"]
+    dimensions = tuple(sorted((each["Name"], each["Value"]) for each in metric.get("Dimensions") or []))
+    begin -= begin % 60
     periods: dict[int, list[Any]] = {}
-    for each in metrics:
-        if (each.namespace, each.name) != (metric["Namespace"], metric["MetricName"]) or (unit and unit != each.unit):
+    for each in find(space, Wanted(name, dimensions, begin, end)):
+        if (each.namespace, each.name) != (space, name) or (unit and unit != each.unit):
             continue
-        if sorted((one.name, one.value) for one in each.dimensions) != dimensions:
+        if _dimensions(each) != dimensions:
             continue
         moment = _epoch(each.timestamp)
-        if begin - begin % 60 <= moment < end:
+        if begin <= moment < end:
             periods.setdefault(moment - moment % length, []).append(each)
     return periods
+
+
+def _dimensions(metric: Any) -> Dimensions:
+    """In the order of their names, whoever gave them."""
+    return tuple(sorted((one.name, one.value) for one in metric.dimensions))
 
 
 def _as_datum(metric: Any) -> Datum:
