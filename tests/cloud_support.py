@@ -106,7 +106,10 @@ class FakeEmulator:
         except Failure as error:
             body = json.dumps({"errorType": "Failure", "errorMessage": str(error)}).encode()
             return Outcome(body, "Unhandled", config.version, report, log)
-        return Outcome(payload, None, config.version, report, log)
+        ahead = self.running <= self.provisioned.get((config.arn, config.version), 0)
+        if invocation.ran_on is not None:
+            invocation.ran_on(7.0)
+        return Outcome(payload, None, config.version, report, log, ahead)
 
     def log(self, config: FunctionConfig, invocation: Invocation, text: str) -> None:
         if self.sink is not None:

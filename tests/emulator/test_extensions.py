@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from emulator_support import REQUEST_ID, Running, opened
+from emulator_support import REQUEST_ID, Running, event, function, opened
 from extension_support import PYTHON, extended
 from fnroll.emulator import FunctionConfig
 
@@ -198,3 +198,19 @@ def test_before_the_end_a_subscriber_gets_everything(tmp_path: Path) -> None:
     ]
     assert told[-2]["record"]["status"] == "error"
     assert "agent SHUTDOWN failure" in lines
+
+
+def test_how_long_it_ran_on_after_the_answer_is_told_once(tmp_path: Path) -> None:
+    async def main() -> list[float]:
+        told: list[float] = []
+        async with opened("plain") as invoke:
+            slow = extended(tmp_path, "agent", init="")
+            await invoke.emulator.invoke(slow, event("respond(1)", ran_on=told.append))
+            await invoke.emulator.invoke(slow, event("respond(2)"))
+            while not told:
+                await asyncio.sleep(0.01)
+            await invoke.emulator.invoke(function(tmp_path, revision="2"), event("respond(3)", ran_on=told.append))
+        return told
+
+    (spent,) = asyncio.run(main())
+    assert spent >= 0

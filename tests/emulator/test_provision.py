@@ -70,7 +70,7 @@ def test_provisioned_environments_are_ready_before_anybody_comes(tmp_path: Path)
             spilled = await invoke(config, PID)
             assert int(spilled.payload) == invoke.host.made[2].pid
             done.touch()
-            await asyncio.gather(*held)
+            assert [each.provisioned for each in [*await asyncio.gather(*held), spilled]] == [True, True, False]
 
     asyncio.run(main())
 

@@ -148,8 +148,7 @@ class EventQueue:
             return
         ref = FunctionRef(row["region"], row["name"], row["qualifier"])
         config, age = read_event_config(self._read, ref), self._age(row)
-        if not row["attempts"] and not row["refusals"]:
-            self._count(ref, "AsyncEventAge", age * 1000)
+        self._count(ref, "AsyncEventAge", max(age, 0.0) * 1000)
         if config.concurrency == 0:
             await self._end(row, config, "ZeroReservedConcurrency", None)
         elif age > config.max_age:

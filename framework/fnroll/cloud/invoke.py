@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+from fnroll.cloud.allocations import Allocations
 from fnroll.cloud.layers import layer_keys
 from fnroll.cloud.metrics import ALL_RUNNING, Meter, Resource
 from fnroll.cloud.names import FunctionRef, is_version
@@ -67,19 +68,22 @@ class Request(NamedTuple):
 class _Counted:
     """One invocation, counted: what is refused is no invocation, and what this machine cannot run is nothing."""
 
-    __slots__ = ("_entered", "_meter", "_ref", "_version")
+    __slots__ = ("_allocations", "_config", "_entered", "_meter", "_ref", "_use")
 
-    def __init__(self, meter: Meter, ref: FunctionRef, config: FunctionConfig) -> None:
+    def __init__(self, meter: Meter, allocations: Allocations, ref: FunctionRef, config: FunctionConfig) -> None:
         self._meter = meter
+        self._allocations = allocations
         self._ref = ref
-        self._version = config.version
+        self._config = config
+        self._use = allocations.enter(config.arn, config.version) if allocations.any else None
         self._entered = meter.enter(ref.region, ref.name)
 
     def over(self, what: Outcome | BaseException) -> None:
         ref, meter, entered = self._ref, self._meter, self._entered
         meter.leave(ref.region, ref.name, entered)
-        is_alias = ref.qualifier is not None and not is_version(ref.qualifier)
-        resource = Resource(ref.region, ref.name, ref.qualifier, self._version if is_alias else None)
+        if self._use is not None:
+            self._allocations.leave(self._config.arn, self._config.version)
+        resource = _resource(ref, self._config)
         if isinstance(what, Outcome):
             counted = {
                 "Invocations": 1,
@@ -91,12 +95,28 @@ class _Counted:
             }
             if entered.unreserved is not None:
                 counted["UnreservedConcurrentExecutions"] = entered.unreserved
+            if self._use is not None:
+                counted |= self._use.figures(what.provisioned)
             meter.add(resource, counted, entered.began)
         elif isinstance(what, InvocationThrottled):
             meter.add(resource, {"Throttles": 1}, entered.began)
 
 
-def _invocation(request: Request, config: FunctionConfig, stream: ResponseStream | None) -> Invocation:
+    def ran_on(self, spent: float) -> None:
+        """Extensions did, for so many milliseconds after the answer."""
+        self._meter.add(
+            _resource(self._ref, self._config), {"PostRuntimeExtensionsDuration": spent}, self._entered.began
+        )
+
+
+def _resource(ref: FunctionRef, config: FunctionConfig) -> Resource:
+    is_alias = ref.qualifier is not None and not is_version(ref.qualifier)
+    return Resource(ref.region, ref.name, ref.qualifier, config.version if is_alias else None)
+
+
+def _invocation(
+    request: Request, config: FunctionConfig, stream: ResponseStream | None, counted: _Counted
+) -> Invocation:
     return Invocation(
         request.request_id,
         request.payload or b"{}",
@@ -104,6 +124,7 @@ def _invocation(request: Request, config: FunctionConfig, stream: ResponseStream
         request.client_context,
         request.trace_id or fresh(config.tracing),
         stream=stream,
+        ran_on=None if config.opt is None else counted.ran_on,
     )
 
 
@@ -132,6 +153,7 @@ class Invocations:
         self._tasks: set[asyncio.Task[None]] = set()
         self._network = network
         self.meter = meter or Meter(time.time)
+        self._allocations = Allocations()
         self._configs: dict[tuple[str, str, str], FunctionConfig] = {}
 
     def resolve(self, ref: FunctionRef) -> VersionRow:
@@ -145,9 +167,9 @@ class Invocations:
 
         Faults as Lambda's Invoke; raises EmulatorError or SandboxError if no environment could be made."""
         config = await self._prepared(version or self.resolve(request.ref))
-        counted = _Counted(self.meter, request.ref, config)
+        counted = _Counted(self.meter, self._allocations, request.ref, config)
         try:
-            outcome = await self._emulator.invoke(config, _invocation(request, config, stream))
+            outcome = await self._emulator.invoke(config, _invocation(request, config, stream, counted))
         except BaseException as error:
             counted.over(error)
             raise
@@ -173,13 +195,13 @@ class Invocations:
             self._counting(request, config, done)
 
     def _counting(self, request: Request, config: FunctionConfig, done: Done) -> None:
-        counted = _Counted(self.meter, request.ref, config)
+        counted = _Counted(self.meter, self._allocations, request.ref, config)
 
         def over(what: Outcome | Exception) -> None:
             counted.over(what)
             done(what)
 
-        self._begin(config, _invocation(request, config, None), over)
+        self._begin(config, _invocation(request, config, None, counted), over)
 
     def _begin_by_task(self, config: FunctionConfig, invocation: Invocation, done: Done) -> None:
         async def work() -> None:
@@ -204,7 +226,11 @@ class Invocations:
 
     async def provision(self, version: VersionRow, count: int) -> None:
         """Keep so many environments of a version ready. Faults, and the emulator's errors."""
-        await self._emulator.provision(await self._prepared(version), count)
+        config = await self._prepared(version)
+        if not count:
+            self._allocations.set(config.arn, config.version, 0)
+        await self._emulator.provision(config, count)
+        self._allocations.set(config.arn, config.version, count)
 
     async def retire(self, arn: str) -> None:
         """Drop the environments of a function that is gone."""

@@ -18,8 +18,10 @@ from fnroll.cloud.faults import Fault
 from fnroll.cloud.feeder import pause
 from fnroll.cloud.invoke import Invocations, Request
 from fnroll.cloud.services import ServiceError, Services
+from fnroll.cloud.source_counts import SourceCounts
 from fnroll.cloud.source_events import Record, failures, identifier, of_message, wanted
 from fnroll.cloud.sources import SourceRow, queue_url
+from fnroll.emulator.api import Outcome
 from fnroll.errors import FnError
 
 LIMIT: Final = 10
@@ -47,6 +49,7 @@ class QueueFeeder:
         self._where = {"QueueUrl": queue_url(row.arn)}
         self._limit: int = row.config.get("ScalingConfig", {}).get("MaximumConcurrency", LIMIT)
         self._running: set[asyncio.Task[None]] = set()
+        self._counts = SourceCounts(invocations.meter, row)
 
     async def run(self) -> None:
         try:
@@ -100,6 +103,8 @@ class QueueFeeder:
         records = [of_message(message, self._row.arn) for message in answer.get("Messages", [])]
         criteria = self._row.config.get("FilterCriteria", {})
         unwanted = [record for record in records if not wanted(record, criteria)]
+        self._counts.events("PolledEventCount", len(records))
+        self._counts.events("FilteredOutEventCount", len(unwanted))
         await self._delete(unwanted)
         return [record for record in records if record not in unwanted]
 
@@ -117,14 +122,18 @@ class QueueFeeder:
             outcome = await self._invocations.run(Request(self._row.ref, payload, str(uuid4())))
         except (Fault, FnError) as error:
             _log.warning("%s could not feed %s: %s", self._row.arn, self._row.ref.name, error)
+            self._counts.events("FailedInvokeEventCount", len(batch))
             return
-        if outcome.function_error is not None:
-            return
-        failed: set[str] | None = set()
-        if "ReportBatchItemFailures" in self._row.config.get("FunctionResponseTypes", ()):
-            failed = failures(outcome.payload, [identifier(record) for record in batch])
-        if failed is not None:
-            await self._delete([record for record in batch if identifier(record) not in failed])
+        done = [] if outcome.function_error is not None else self._succeeded(outcome, batch)
+        self._counts.fed(len(batch), len(batch) - len(done))
+        self._counts.events("DeletedEventCount", len(done))
+        await self._delete(done)
+
+    def _succeeded(self, outcome: Outcome, batch: list[Record]) -> list[Record]:
+        if "ReportBatchItemFailures" not in self._row.config.get("FunctionResponseTypes", ()):
+            return batch
+        failed = failures(outcome.payload, [identifier(record) for record in batch])
+        return [] if failed is None else [record for record in batch if identifier(record) not in failed]
 
     async def _delete(self, records: Sequence[Record]) -> None:
         for start in range(0, len(records), LIMIT):

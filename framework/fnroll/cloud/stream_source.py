@@ -24,6 +24,7 @@ from fnroll.cloud.faults import Fault
 from fnroll.cloud.feeder import pause
 from fnroll.cloud.invoke import Invocations, Request
 from fnroll.cloud.services import ServiceError, Services
+from fnroll.cloud.source_counts import SourceCounts
 from fnroll.cloud.source_events import (
     Lost,
     Record,
@@ -97,6 +98,7 @@ class StreamFeeder:
         self._stream = {"StreamName": name} if self._kinesis else {"StreamArn": row.arn}
         self._shards: dict[str, Shard] = {}
         self._result = row.result
+        self._counts = SourceCounts(invocations.meter, row)
         config = row.config
         self._most = config["BatchSize"] * config.get("ParallelizationFactor", 1)
 
@@ -172,6 +174,8 @@ class StreamFeeder:
         shard.ahead = answer.get("NextShardIterator") or shard.ahead
         criteria = self._row.config.get("FilterCriteria", {})
         records = [each for each in (self._record(shard, raw) for raw in answer["Records"]) if wanted(each, criteria)]
+        self._counts.events("PolledEventCount", len(answer["Records"]))
+        self._counts.events("FilteredOutEventCount", len(answer["Records"]) - len(records))
         if records and not shard.waiting:
             shard.since = self._clock.time()
         shard.waiting += records
@@ -211,8 +215,10 @@ class StreamFeeder:
         config = self._row.config
         while batch := await self._young(shard, batch, attempts):
             request = Request(self._row.ref, _payload(batch), str(uuid4()))
+            self._counts.age((self._clock.time() - arrived(batch[-1])) * self._speed)
             outcome = await self._invoke(request)
             rest = batch if outcome is None else self._left(outcome, batch)
+            self._counts.fed(0 if outcome is None else len(batch), len(rest))
             await self._tell(FAILED if rest else OK)
             if not rest:
                 return
@@ -258,6 +264,7 @@ class StreamFeeder:
 
     async def _lose(self, shard: Shard, lost: Lost) -> None:
         target = self._row.config.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
+        self._counts.events("DroppedEventCount", len(lost.batch))
         _log.warning("%s: %d records given up: %s", self._row.arn, len(lost.batch), lost.condition)
         if not target:
             return
@@ -266,6 +273,9 @@ class StreamFeeder:
             await self._sender.lost(target, record, self._row.uuid, _payload(lost.batch))
         except ServiceError as error:
             _log.warning("%s: %s", self._row.arn, error)
+            self._counts.undelivered()
+        else:
+            self._counts.events("OnFailureDestinationDeliveredEventCount", len(lost.batch))
 
     async def _tell(self, result: str) -> None:
         if result != self._result:

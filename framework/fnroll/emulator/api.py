@@ -77,6 +77,8 @@ class Invocation(NamedTuple):
     stream: ResponseStream | None = None
     """Gets a response that the runtime streams as it comes; the outcome's payload is empty then, but for an error.
     Without one, and for a runtime that does not stream, the response is collected."""
+    ran_on: Callable[[float], None] | None = None
+    """Is told for how many milliseconds extensions ran on after the answer, once they are done; never without any."""
 
 
 class ResponseStream(Protocol):
@@ -115,6 +117,8 @@ class Outcome(NamedTuple):
     log: bytes
     """Every log line of this invocation, platform lines included (LogType Tail answers with its last 4 KB); of a log
     over 16 MiB the end."""
+    provisioned: bool = False
+    """Whether it ran in an environment of provisioned concurrency."""
 
 
 class LogLine(NamedTuple):

@@ -30,6 +30,9 @@ class Conclusions:
         self._clock = clock
         self._now = now
         self._untold: Callable[[], None] | None = None
+        self._provisioned = config.initialization == "provisioned-concurrency"
+        self._running_on: tuple[Callable[[float], None], float] | None = None
+        """Extensions may: whom to tell how long, and since when."""
         self.tally = Tally()
 
     def init_ended(
@@ -60,6 +63,9 @@ class Conclusions:
 
     def settled(self) -> None:
         """The runtime is ready again, or never will be."""
+        if self._running_on is not None:
+            (tell_how_long, since), self._running_on = self._running_on, None
+            tell_how_long((self._now() - since) * 1000)
         if self._untold is not None:
             tell, self._untold = self._untold, None
             tell()
@@ -118,8 +124,10 @@ class Conclusions:
         journal.tell(report, tapped=not later)
         if later:
             self._untold = partial(self._tell, invocation, ending, len(payload), report, self._now())
+        if answered and invocation.ran_on is not None and instance is not None and instance.extended:
+            self._running_on = (invocation.ran_on, self._now())
         function_error = None if ending.status == "success" else "Unhandled"
-        return Outcome(payload, function_error, self._config.version, figures, journal.take())
+        return Outcome(payload, function_error, self._config.version, figures, journal.take(), self._provisioned)
 
     def _tell(self, invocation: Invocation, ending: Ending, size: int, report: events.Event, answered: float) -> None:
         """To telemetry alone: the invocation has taken until now, when the runtime asks for its next event."""
