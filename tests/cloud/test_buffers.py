@@ -6,7 +6,6 @@ import json
 import random
 import time
 import tracemalloc
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -172,7 +171,7 @@ def test_lines_that_were_read_are_bounded_too() -> None:
     asked += [("authorization", f"AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=0")]
     try:
         for number in range(10, 80):
-            others.watch.logs.add(replace(line(number), timestamp_ms=int(time.time() * 1000)))
+            others.watch.logs.add(line(number)._replace(timestamp_ms=int(time.time() * 1000)))
             answer = others.answer_now(Request("POST", "/", asked, b'{"logGroupName":"/g"}'), "logs")
         seen = sorted(int(event["message"]) for event in json.loads(answer.body)["events"])
     finally:

@@ -98,11 +98,7 @@ def _each(packed: deque[bytes], batches: list[list[LogLine]]) -> Iterator[LogLin
 
 
 def _pack(lines: list[LogLine]) -> bytes:
-    fields = [
-        (one.function, one.version, one.stream, one.request_id, one.timestamp_ms, one.text, one.region, one.group)
-        for one in lines
-    ]
-    return zlib.compress(json.dumps(fields, separators=(",", ":")).encode(), _LEVEL)
+    return zlib.compress(json.dumps(lines, separators=(",", ":")).encode(), _LEVEL)
 
 
 def _unpack(data: bytes) -> Iterator[LogLine]:
