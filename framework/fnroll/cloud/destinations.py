@@ -23,7 +23,8 @@ INVOKE_RECORD: Final = "1.0"
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """An asynchronous invocation that is over. `outcome`: of its last attempt, None if there was none."""
+    """An asynchronous invocation that is over. `outcome`: of its last attempt, None if there was none; `trace`: its
+    header of X-Ray, which what is sent on carries further."""
 
     ref: FunctionRef
     request_id: str
@@ -31,6 +32,7 @@ class Ended:
     condition: Condition
     attempts: int
     outcome: Outcome | None
+    trace: str | None = None
 
 
 def record(ended: Ended, now: float) -> dict[str, Any]:
@@ -71,13 +73,15 @@ def _json(payload: bytes) -> Any:
 
 
 class Sender:
-    """Sends. `invoke` queues an event for a function."""
+    """Sends. `invoke` queues an event for a function, with the header of its trace."""
 
-    def __init__(self, services: Services, invoke: Callable[[FunctionRef, bytes], Awaitable[None]]) -> None:
+    def __init__(self, services: Services, invoke: Callable[[FunctionRef, bytes, str | None], Awaitable[None]]) -> None:
         self._services = services
         self._invoke = invoke
 
-    async def send(self, target: str, said: Mapping[str, Any], detail: str, source: str) -> None:
+    async def send(
+        self, target: str, said: Mapping[str, Any], detail: str, source: str, trace: str | None = None
+    ) -> None:
         """`said` to the destination `target`; `detail`: Success or Failure; `source`: the function's ARN. Raises
         ServiceError."""
         text = json.dumps(said, ensure_ascii=False, separators=(",", ":"))
@@ -90,16 +94,16 @@ class Sender:
                 "Resources": [source],
                 "EventBusName": target,
             }
-            answer = await self._services.ask("events", region, "PutEvents", {"Entries": [entry]})
+            answer = await self._services.ask("events", region, "PutEvents", {"Entries": [entry]}, trace)
             if answer.get("FailedEntryCount"):
                 raise ServiceError("PutEventsFailed", str(answer["Entries"][0].get("ErrorMessage", "")))
         elif service == "lambda":
-            await self._invoke(parse_function(target, region), text.encode())
+            await self._invoke(parse_function(target, region), text.encode(), trace)
         elif service == "s3":
             key = f"aws/lambda/async/{source.split(':')[6]}/{said['timestamp']}-{said['requestContext']['requestId']}"
-            await self._services.put_object(source.split(":")[3], target.split(":")[5], key, text.encode())
+            await self._services.put_object(source.split(":")[3], target.split(":")[5], key, text.encode(), trace)
         else:
-            await self._message(target, text, {})
+            await self._message(target, text, {}, trace)
 
     async def lost(self, target: str, said: Mapping[str, Any], mapping: str, payload: bytes) -> None:
         """What a mapping could not feed, to its destination for failures; a bucket gets the records too. Raises
@@ -120,21 +124,23 @@ class Sender:
         if ended.outcome is not None and isinstance(said := _json(ended.outcome.payload), dict):
             # An attribute may not be empty, and Lambda keeps it to 1 KB.
             attributes["ErrorMessage"] = ("String", str(said.get("errorMessage") or "null")[:1024])
-        await self._message(target, ended.payload.decode("utf-8", "replace") or "{}", attributes)
+        await self._message(target, ended.payload.decode("utf-8", "replace") or "{}", attributes, ended.trace)
 
-    async def _message(self, target: str, text: str, attributes: Mapping[str, tuple[str, str]]) -> None:
+    async def _message(
+        self, target: str, text: str, attributes: Mapping[str, tuple[str, str]], trace: str | None = None
+    ) -> None:
         _, _, service, region, *_ = target.split(":")
         if service == "sqs":
             said = {name: {"DataType": kind, "StringValue": value} for name, (kind, value) in attributes.items()}
             given: dict[str, Any] = {"QueueUrl": queue_url(target), "MessageBody": text}
             if said:
                 given["MessageAttributes"] = said
-            await self._services.ask("sqs", region, "SendMessage", given)
+            await self._services.ask("sqs", region, "SendMessage", given, trace)
         elif service == "sns":
             form = {"TopicArn": target, "Message": text}
             for number, (name, (kind, value)) in enumerate(attributes.items(), 1):
                 place = f"MessageAttributes.entry.{number}"
                 form |= {f"{place}.Name": name, f"{place}.Value.DataType": kind, f"{place}.Value.StringValue": value}
-            await self._services.ask("sns", region, "Publish", form)
+            await self._services.ask("sns", region, "Publish", form, trace)
         else:
             raise ServiceError("InvalidDestination", f"{target} is no destination of fn's local cloud")

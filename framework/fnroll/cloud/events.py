@@ -27,6 +27,7 @@ from fnroll.cloud.metrics import Resource
 from fnroll.cloud.names import LATEST, FunctionRef, function_arn, parse_function
 from fnroll.cloud.services import ServiceError, Services
 from fnroll.emulator.api import Outcome
+from fnroll.emulator.traces import undecided
 from fnroll.errors import FnError, InvocationThrottled
 
 RETRY_AFTER: Final = (60.0, 120.0)
@@ -75,21 +76,15 @@ class EventQueue:
     async def put(self, request: Request) -> None:
         """Queue an event; when this returns it survives a crash."""
         now, ref = self._clock.time(), request.ref
-        row = (
-            ref.region,
-            ref.name,
-            ref.qualifier,
-            request.request_id,
-            request.client_context,
-            request.payload,
-            now,
-            now,
-        )
+        # Whatever is tried again, and told, is of one trace.
+        trace = request.trace_id or undecided()
+        whom = (ref.region, ref.name, ref.qualifier)
+        row = (*whom, request.request_id, request.client_context, request.payload, now, now, trace)
         await self._control.run(
             lambda db: (
                 db.execute(
-                    "INSERT INTO event (region, name, qualifier, request_id, client_context, payload, accepted, due)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    "INSERT INTO event (region, name, qualifier, request_id, client_context, payload, accepted, due,"
+                    " trace) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     row,
                 ).lastrowid
             )
@@ -97,15 +92,15 @@ class EventQueue:
         self._count(ref, "AsyncEventsReceived", 1)
         self._wake.set()
 
-    async def trigger(self, arn: str, payload: bytes) -> None:
+    async def trigger(self, arn: str, payload: bytes, trace: str | None = None) -> None:
         """Queue an event that another service has for a function. Fault ResourceNotFound."""
         ref = parse_function(arn, arn.split(":")[3])
         self._invocations.resolve(ref)
-        await self.invoke(ref, payload)
+        await self.invoke(ref, payload, trace)
 
-    async def invoke(self, ref: FunctionRef, payload: bytes) -> None:
-        """Queue an event for a function, as one of this cloud's own."""
-        await self.put(Request(ref, payload, str(uuid4())))
+    async def invoke(self, ref: FunctionRef, payload: bytes, trace: str | None = None) -> None:
+        """Queue an event for a function, as one of this cloud's own. `trace`: the header of what caused it."""
+        await self.put(Request(ref, payload, str(uuid4()), trace_id=trace))
 
     async def _work(self) -> None:
         while True:
@@ -157,7 +152,7 @@ class EventQueue:
             await self._attempt(row, ref, config)
 
     async def _attempt(self, row: sqlite3.Row, ref: FunctionRef, config: EventConfig) -> None:
-        request = Request(ref, row["payload"], row["request_id"], row["client_context"])
+        request = Request(ref, row["payload"], row["request_id"], row["client_context"], row["trace"])
         try:
             outcome = await self._invocations.run(request)
         except Fault as fault:
@@ -193,7 +188,7 @@ class EventQueue:
         """It is over: tell who wants to know, then forget it."""
         ref = FunctionRef(row["region"], row["name"], row["qualifier"])
         attempts = row["attempts"] + (condition in ("Success", "RetriesExhausted"))
-        ended = Ended(ref, row["request_id"], row["payload"], condition, attempts, outcome)
+        ended = Ended(ref, row["request_id"], row["payload"], condition, attempts, outcome, row["trace"])
         if condition != "Success":
             _log.warning("event %s for %s dropped after %d attempts: %s", *self._named(ended), attempts, condition)
             self._count(ref, "AsyncEventsDropped", 1)
@@ -202,7 +197,9 @@ class EventQueue:
             detail = "Success" if condition == "Success" else "Failure"
             source = function_arn(ref.region, ref.name, ref.qualifier or LATEST)
             said = record(ended, self._clock.time())
-            await self._told(ended, "DestinationDeliveryFailures", self._sender.send(target, said, detail, source))
+            await self._told(
+                ended, "DestinationDeliveryFailures", self._sender.send(target, said, detail, source, ended.trace)
+            )
         if self._sender is not None and condition != "Success" and config.dead_letters is not None:
             await self._told(ended, "DeadLetterErrors", self._sender.bury(config.dead_letters, ended))
         await self._control.run(_forget(row["id"]))

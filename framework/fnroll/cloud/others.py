@@ -26,6 +26,7 @@ from fnroll.cloud.faults import Fault, invalid, not_built
 from fnroll.cloud.names import ACCOUNT
 from fnroll.cloud.protocol import Answer
 from fnroll.cloud.watch import Watch
+from fnroll.emulator.traces import HEADER
 from fnroll.emulator.wire import Request
 
 WORKERS = 8
@@ -123,7 +124,7 @@ class Others:
             with self._lock:
                 if self._application is None:
                     self._application = self._load()
-            with self.watch.shown(service) if self.watch is not None else nullcontext():
+            with self.watch.shown(service, request.header(HEADER)) if self.watch is not None else nullcontext():
                 return _call(self._application, request)
         except ImportError:
             return _refusal(request, service, _MISSING)

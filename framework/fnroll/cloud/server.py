@@ -146,9 +146,9 @@ async def serve(
         events.start()
         loop = asyncio.get_running_loop()
 
-        def triggered(arn: str, event: bytes) -> None:
+        def triggered(arn: str, event: bytes, trace: str | None) -> None:
             """On one of moto's threads; the event is durable when this returns."""
-            asyncio.run_coroutine_threadsafe(events.trigger(arn, event), loop).result(TRIGGER_LIMIT)
+            asyncio.run_coroutine_threadsafe(events.trigger(arn, event, trace), loop).result(TRIGGER_LIMIT)
 
         watch.invoke = triggered
         stack.push_async_callback(events.close)

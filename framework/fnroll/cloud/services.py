@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode
 
 from fnroll.cloud.others import Others
 from fnroll.cloud.protocol import Answer
+from fnroll.emulator import traces
 from fnroll.emulator.wire import Request
 
 _JSON: Final[Mapping[str, tuple[str, str]]] = {
@@ -53,16 +54,22 @@ class Services:
     def loaded(self) -> bool:
         return self._others.loaded
 
-    async def ask(self, service: str, region: str, operation: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    async def ask(
+        self, service: str, region: str, operation: str, given: Mapping[str, Any], trace: str | None = None
+    ) -> dict[str, Any]:
         """As `call`, from the event loop."""
-        answer = await self._others.run(lambda: self.call(service, region, operation, given))
+        answer = await self._others.run(lambda: self.call(service, region, operation, given, trace))
         if operation not in _QUIET:
             self.on_sent()
         return answer
 
-    def call(self, service: str, region: str, operation: str, given: Mapping[str, Any]) -> dict[str, Any]:
-        """One call; the answer of a service that speaks XML is left aside. Raises ServiceError."""
+    def call(
+        self, service: str, region: str, operation: str, given: Mapping[str, Any], trace: str | None = None
+    ) -> dict[str, Any]:
+        """One call, of the trace that a header of X-Ray names; the answer of a service that speaks XML is left aside.
+        Raises ServiceError."""
         headers = [("host", f"{service}.{region}.localhost"), ("authorization", _scope(service, region))]
+        headers += _traced(trace)
         if service in _JSON:
             prefix, version = _JSON[service]
             headers += [
@@ -76,9 +83,10 @@ class Services:
         self._send(Request("POST", "/", headers, urlencode(form).encode()), service)
         return {}
 
-    async def put_object(self, region: str, bucket: str, key: str, data: bytes) -> None:
+    async def put_object(self, region: str, bucket: str, key: str, data: bytes, trace: str | None = None) -> None:
         """An object in S3. Raises ServiceError."""
-        headers = [("host", "localhost"), ("authorization", _scope("s3", region)), ("content-type", "application/json")]
+        headers = [("host", "localhost"), ("authorization", _scope("s3", region)), *_traced(trace)]
+        headers.append(("content-type", "application/json"))
         request = Request("PUT", f"/{bucket}/{quote(key)}", headers, data)
         await self._others.run(lambda: self._send(request, "s3"))
 
@@ -87,6 +95,10 @@ class Services:
         if answer.status >= 300:
             raise _error(answer)
         return answer
+
+
+def _traced(trace: str | None) -> list[tuple[str, str]]:
+    return [(traces.HEADER, trace)] if trace else []
 
 
 def _scope(service: str, region: str) -> str:

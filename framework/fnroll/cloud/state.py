@@ -87,6 +87,9 @@ MIGRATIONS = (
     ALTER TABLE version ADD COLUMN standing TEXT NOT NULL DEFAULT '{}';
     CREATE INDEX version_on_its_way ON version (standing) WHERE standing <> '{}';
     """,
+    """
+    ALTER TABLE event ADD COLUMN trace TEXT;
+    """,
 )
 """Each runs once, in order; `PRAGMA user_version` counts those that ran. Never edit one that was released: add one."""
 

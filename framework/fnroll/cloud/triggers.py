@@ -20,20 +20,22 @@ from typing import Any
 
 from fnroll.cloud.names import ACCOUNT
 
-Invoke = Callable[[str, bytes], object]
-"""Queues an event for the function of an ARN; returns when it is durable."""
+Invoke = Callable[[str, bytes, str | None], object]
+"""Queues an event for the function of an ARN, with the header of X-Ray that caused it; returns when it is durable."""
 
 _invoke: ContextVar[Invoke | None] = ContextVar("invoke", default=None)
+_trace: ContextVar[str | None] = ContextVar("trace", default=None)
 _log = logging.getLogger(__name__)
 
 
 @contextmanager
-def triggering(invoke: Invoke) -> Iterator[None]:
-    token = _invoke.set(invoke)
+def triggering(invoke: Invoke, trace: str | None = None) -> Iterator[None]:
+    tokens = _invoke.set(invoke), _trace.set(trace)
     try:
         yield
     finally:
-        _invoke.reset(token)
+        _invoke.reset(tokens[0])
+        _trace.reset(tokens[1])
 
 
 def _send(arn: str, event: Any) -> None:
@@ -42,7 +44,7 @@ def _send(arn: str, event: Any) -> None:
     if invoke is None:
         return
     try:
-        invoke(arn, event if isinstance(event, bytes) else json.dumps(event, default=str).encode())
+        invoke(arn, event if isinstance(event, bytes) else json.dumps(event, default=str).encode(), _trace.get())
     except Exception as error:
         _log.warning("%s was not invoked: %s", arn, error)
 
@@ -79,6 +81,7 @@ def install() -> None:
     from moto.awslambda import utils
     from moto.events import models as events
     from moto.sns import models as sns
+    from moto.sqs import models as sqs
 
     functions, motos = Functions(), utils.get_backend
 
@@ -86,6 +89,15 @@ def install() -> None:
         return motos(account_id, region) if _invoke.get() is None else functions
 
     utils.get_backend = get_backend
+
+    class Message(sqs.Message):
+        """Carries the trace of the call that sent it, if it says no other."""
+
+        def __init__(self, message_id: str, body: str, system_attributes: dict[str, Any] | None = None) -> None:
+            said = dict(system_attributes or {})
+            if (trace := _trace.get()) is not None:
+                said.setdefault("AWSTraceHeader", {"DataType": "String", "StringValue": trace})
+            super().__init__(message_id, body, said)
 
     class Subscription(sns.Subscription):
         def publish(
@@ -123,6 +135,7 @@ def install() -> None:
                     _send(target["Arn"], of_rule(target, original_event, self.region_name))
 
     events_send = events.Rule.send_to_targets
+    sqs.Message = Message  # type: ignore[misc]
     sns.Subscription = Subscription  # type: ignore[misc]
     events.Rule = Rule  # type: ignore[misc]
 

@@ -63,18 +63,19 @@ class Watch:
 
     logs: LogBuffer
     meter: Meter
-    invoke: Invoke = lambda arn, event: None
+    invoke: Invoke = lambda arn, event, trace: None
     """Who takes the events that other services send to functions."""
     shown_lines: Shown = field(default_factory=lambda: Shown(MAX_SHOWN))
     _feeding: RLock = field(default_factory=RLock)
     """One at a time: moto does not look at its streams while others come and go."""
 
     @contextmanager
-    def shown(self, service: str | None) -> Iterator[None]:
-        """Within it, moto answers with what this cloud has observed."""
+    def shown(self, service: str | None, trace: str | None) -> Iterator[None]:
+        """Within it, moto answers with what this cloud has observed. `trace`: the header of X-Ray that it was called
+        with."""
         token = _meter.set(self.meter)
         try:
-            with triggering(self.invoke), self._feeding if service == "logs" else nullcontext():
+            with triggering(self.invoke, trace), self._feeding if service == "logs" else nullcontext():
                 if service == "logs":
                     self._feed()
                 yield

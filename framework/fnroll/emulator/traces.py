@@ -8,8 +8,11 @@ it does; segments are sent nowhere here. Source: facts 2.1, 2.4.
 from __future__ import annotations
 
 import time
+from typing import Final
 
 from fnroll.emulator.ids import new_hex
+
+HEADER: Final = "x-amzn-trace-id"
 
 
 def undecided() -> str:
