@@ -99,7 +99,10 @@ def test_every_attempt_and_what_it_ends_in_are_of_one_trace(bench: Bench) -> Non
 def test_an_event_without_a_trace_gets_one_that_stays(bench: Bench) -> None:
     bench.fake.function = fail
     bench.configure(OnFailure=ARN + "next")
-    bench.lambda_.invoke(FunctionName="hello", InvocationType="Event")
+    sns = client(bench.endpoint, "sns")
+    topic = sns.create_topic(Name="t")["TopicArn"]
+    sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=ARN + "hello")
+    sns.publish(TopicArn=topic, Message="m")
     (last,) = bench.until("next")
     assert last is not None
     assert last.startswith("Root=1-")
