@@ -223,7 +223,7 @@ def raw(
 @contextmanager
 def process(state: Path, heard: Path | None = None) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A cloud in a process of its own, and its URL. Killed at the end if it still lives. What it invokes goes to the
-    file `heard`, a request id a line."""
+    file `heard`, a line each (`heard_line`)."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, __file__, str(state), "0", *([str(heard)] if heard is not None else [])]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as running:
@@ -236,11 +236,19 @@ def process(state: Path, heard: Path | None = None) -> Iterator[tuple[subprocess
             running.kill()
 
 
+def heard_line(invocation: Invocation) -> str:
+    """The request id; of a destination's record, `told` and the id of the request that it is about."""
+    said = json.loads(invocation.payload)
+    if isinstance(said, dict) and "requestContext" in said:
+        return f"told {said['requestContext']['requestId']}"
+    return invocation.request_id
+
+
 def main(state: str, port: str, heard: str | None = None) -> None:
     def hearing(config: FunctionConfig, invocation: Invocation) -> Any:
         if heard is not None:
             with Path(heard).open("a") as file:
-                file.write(invocation.request_id + "\n")
+                file.write(heard_line(invocation) + "\n")
         return echo(config, invocation)
 
     async def serve() -> None:

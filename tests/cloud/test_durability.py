@@ -1,8 +1,10 @@
-"""kill -9 at random points under a write load: what was answered is there, what was accepted is delivered, nothing is
-half there."""
+"""kill -9 at random points under a write load: what was answered is there, what was accepted is delivered and told to
+its destination, nothing is half there."""
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import random
 import signal
@@ -16,9 +18,15 @@ from typing import Any
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cloud_support import client, make, package, process, raw, served
+from cloud_support import ARN, FakeEmulator, client, heard_line, make, package, process, raw, served
+from fnroll import cloud
+from fnroll.cloud.others import Others
+from fnroll.cloud.protocol import Answer
+from fnroll.emulator.wire import Request
 
 WRITERS = 4
+SINK = "sink"
+"""The function that is told how events ended."""
 
 
 @dataclass
@@ -52,6 +60,9 @@ def write(url: str, ledger: Ledger, seed: int) -> None:
             ledger.published[name] = int(lambda_.publish_version(FunctionName=name)["Version"])
             alias = lambda_.create_alias(FunctionName=name, Name="live", FunctionVersion="1")
             ledger.aliases[name] = alias["RevisionId"]
+            lambda_.put_function_event_invoke_config(
+                FunctionName=name, DestinationConfig={"OnSuccess": {"Destination": ARN + SINK}}
+            )
             sent = lambda_.invoke(FunctionName=name, InvocationType="Event", Payload=b'"%d"' % number)
             ledger.accepted[sent["ResponseMetadata"]["RequestId"]] = name
             alias = lambda_.update_alias(FunctionName=name, Name="live", Description=str(number))
@@ -98,6 +109,8 @@ def round_(place: Path, number: int) -> int:
     chance, state, heard = random.Random(number), place / "state", place / "heard"
     ledgers = [Ledger() for _ in range(WRITERS)]
     with process(state, heard) as (running, url):
+        if SINK not in [each["FunctionName"] for each in client(url).list_functions()["Functions"]]:
+            make(client(url), SINK)
         threads = [
             threading.Thread(target=write, args=(url, ledger, number * WRITERS + seed))
             for seed, ledger in enumerate(ledgers)
@@ -121,14 +134,15 @@ def round_(place: Path, number: int) -> int:
         accepted = {key: name for ledger in ledgers for key, name in ledger.accepted.items()}
         while _waiting(state):
             assert raw(endpoint, "GET", "/.fn/health").status == 200
-        delivered = {*_lines(heard), *(each.request_id for _, each in fake.seen)}
+        delivered = {*_lines(heard), *(heard_line(each) for _, each in fake.seen)}
         # An event for a function that was deleted meanwhile has nobody to go to.
         assert {name for key, name in accepted.items() if key not in delivered} <= gone
+        assert {name for key, name in accepted.items() if f"told {key}" not in delivered} <= gone
     return sum(len(ledger.functions) + len(ledger.aliases) + len(ledger.accepted) for ledger in ledgers)
 
 
 def _lines(path: Path) -> list[str]:
-    return path.read_text().split() if path.exists() else []
+    return path.read_text().splitlines() if path.exists() else []
 
 
 def _waiting(state: Path) -> int:
@@ -140,6 +154,53 @@ def _waiting(state: Path) -> int:
 
 def test_kill_9_under_load(tmp_path: Path) -> None:
     assert sum(round_(tmp_path / str(number), number) for number in range(3)) > 0
+
+
+class Stuck(Others):
+    """Never comes back from sending a message, until it is released."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sending, self.released = threading.Event(), threading.Event()
+
+    def answer_now(self, request: Request, service: str | None) -> Answer:
+        if request.header("x-amz-target") == "AmazonSQS.SendMessage":
+            self.sending.set()
+            self.released.wait()
+        return super().answer_now(request, service)
+
+
+def test_what_was_on_its_way_to_a_destination_is_sent_after_a_restart(tmp_path: Path) -> None:
+    target = "arn:aws:sqs:us-east-1:000000000000:told"
+    stuck = Stuck()
+    try:
+        with served(tmp_path, others=stuck) as (endpoint, _):
+            lambda_ = client(endpoint)
+            make(lambda_)
+            client(endpoint, "sqs").create_queue(QueueName="told")
+            lambda_.put_function_event_invoke_config(
+                FunctionName="hello", DestinationConfig={"OnSuccess": {"Destination": target}}
+            )
+            sent = lambda_.invoke(FunctionName="hello", InvocationType="Event")["ResponseMetadata"]["RequestId"]
+            assert stuck.sending.wait(30)
+    finally:
+        stuck.released.set()
+    go = threading.Event()
+
+    class Waiting(FakeEmulator):
+        """Until there is a queue again: moto's do not outlive their cloud."""
+
+        async def invoke(self, *given: Any) -> Any:
+            await asyncio.to_thread(go.wait)
+            return await super().invoke(*given)
+
+    with cloud.embedded(tmp_path, emulator=Waiting().open) as endpoint:
+        sqs = client(endpoint, "sqs")
+        queue = sqs.create_queue(QueueName="told")["QueueUrl"]
+        go.set()
+        while not (found := sqs.receive_message(QueueUrl=queue).get("Messages")):
+            pass
+    assert json.loads(found[0]["Body"])["requestContext"]["requestId"] == sent
 
 
 @pytest.mark.soak
