@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +65,7 @@ def local() -> None:
     is_flag=True,
     help="Take Lambda's time: functions are Pending, then Active; updates InProgress, then Successful. Throttle too.",
 )
+@click.option("--ephemeral", is_flag=True, help="Begin with nothing and forget everything at the end.")
 @sandbox_option
 @network_option
 @click.pass_obj
@@ -75,13 +77,15 @@ def up(
     signatures: bool,
     rates: bool,
     realistic: bool,
+    ephemeral: bool,
     sandbox: str,
     network: Network,
 ) -> None:
     """Serve the local cloud until interrupted.
 
-    Any AWS SDK works against it with its endpoint set to the address printed. State lies in the state directory and
-    survives restarts.
+    Any AWS SDK works against it with its endpoint set to the address printed. Functions and all of Lambda lie in the
+    state directory and survive restarts; what other services hold (buckets, queues, tables, logs, metrics) lies in
+    memory and ends with the cloud.
     """
     from fnroll import cloud
     from fnroll.emulator.loop import run
@@ -95,21 +99,33 @@ def up(
     if detach:
         options = {"--port": port, "--fast-clock": speed, "--sandbox": sandbox, "--network": network}
         words = [str(part) for option in options.items() for part in option]
-        flags = {"--require-signatures": signatures, "--request-rates": rates, "--realistic": realistic}
+        flags = {
+            "--require-signatures": signatures,
+            "--request-rates": rates,
+            "--realistic": realistic,
+            "--ephemeral": ephemeral,
+        }
         endpoint = _start(app.state, words + [flag for flag, given in flags.items() if given])
         app.show(endpoint.url)
         app.say(f"the local cloud is up (pid {endpoint.pid}); its log is {app.state / 'cloud.log'}")
         return
-    run(_serve(app, port, speed, signatures, rates, realistic, sandbox, network))
+    given: dict[str, Any] = {"port": port, "tier": sandbox, "network": network, "speed": speed}
+    given |= {"signatures": signatures, "rates": rates, "realistic": realistic}
+    if not ephemeral:
+        run(_serve(app, app.state, lambda endpoint: None, given))
+        return
+    from fnroll.cloud.ephemeral import ephemeral as forgotten
+
+    with forgotten(app.state) as one:
+        run(_serve(app, one.place, one.publish, given))
 
 
-async def _serve(
-    app: App, port: int, speed: float, signatures: bool, rates: bool, realistic: bool, sandbox: str, network: Network
-) -> None:
+async def _serve(app: App, state: Path, publish: Callable[[Endpoint], None], options: Mapping[str, Any]) -> None:
     from fnroll import cloud
     from fnroll.cli.run import missing_line
 
     def ready(endpoint: Endpoint) -> None:
+        publish(endpoint)
         app.show(endpoint.url)
         sys.stdout.flush()
         app.say(missing_line(endpoint.tier, list(endpoint.missing)), dim=True)
@@ -133,20 +149,7 @@ async def _serve(
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     try:
-        await cloud.serve(
-            app.state,
-            port=port,
-            on_ready=ready,
-            sink=print_line,
-            stop=stop,
-            tier=sandbox,
-            network=network,
-            speed=speed,
-            signatures=signatures,
-            rates=rates,
-            realistic=realistic,
-            keys=_own_keys(),
-        )
+        await cloud.serve(state, on_ready=ready, sink=print_line, stop=stop, keys=_own_keys(), **options)
     finally:
         print_all()
 
@@ -189,7 +192,7 @@ def _start(state: Path, options: list[str]) -> Endpoint:
 @local.command()
 @click.pass_obj
 def down(app: App) -> None:
-    """Stop the local cloud; its state stays."""
+    """Stop the local cloud. Lambda's state stays; buckets, queues and what else is not Lambda's ends with it."""
     from fnroll import cloud
 
     endpoint = cloud.running(app.state)
@@ -202,6 +205,7 @@ def down(app: App) -> None:
         if time.monotonic() > deadline:
             raise CloudError(f"the local cloud (pid {endpoint.pid}) did not stop within 10 s")
         time.sleep(0.02)
+    cloud.wait_until_free(app.state, deadline - time.monotonic())
     app.say("the local cloud is down")
 
 
@@ -226,6 +230,7 @@ def status(app: App, output: Any) -> None:
         "tier": endpoint.tier,
         "missing": list(endpoint.missing),
         "started": endpoint.started,
+        "ephemeral": endpoint.ephemeral,
         "state": str(app.state),
     }
     if output == "json":
@@ -258,9 +263,9 @@ def export_(app: App, file: Path) -> None:
     Functions with their versions, packages, aliases, URLs and settings, layers, and the events that wait; a cloud that
     is up may go on. What other services keep (buckets, queues) is not part of it.
     """
-    from fnroll.cloud import carry
+    from fnroll.cloud import carry, standing
 
-    packages = carry.export(app.state, file)
+    packages = carry.export(standing.place(app.state), file)
     app.say(f"the local cloud and its {packages} packages are in {file}")
 
 

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fnroll.cloud.standing import reset, running
+from fnroll.cloud.standing import reset, running, wait_until_free
 from fnroll.cloud.state import Endpoint
 
 if TYPE_CHECKING:
     from fnroll.cloud.server import embedded, serve
 
-__all__ = ["Endpoint", "embedded", "reset", "running", "serve"]
+__all__ = ["Endpoint", "embedded", "reset", "running", "serve", "wait_until_free"]
 
 
 def __getattr__(name: str) -> Any:

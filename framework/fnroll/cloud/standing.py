@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 import socket
+from contextlib import suppress
 from pathlib import Path
 
-from fnroll.cloud.state import Endpoint, read_endpoint, remove
+from fnroll.cloud.state import EPHEMERAL, Endpoint, hold, read_endpoint, remove
+from fnroll.errors import CloudError
 
 WAIT = 0.5
 """Seconds that a cloud which is just stopping, or was just killed, may take to let the state go."""
@@ -19,6 +21,18 @@ def running(state_dir: Path) -> Endpoint | None:
     """The cloud that is up over this state, if one is and answers."""
     endpoint = read_endpoint(state_dir)
     return endpoint if endpoint is not None and _answers(endpoint) else None
+
+
+def wait_until_free(state_dir: Path, wait: float) -> None:
+    """Until whoever holds the state has let it go, having put away what it must; or the time is over."""
+    with suppress(CloudError), hold(state_dir, wait=wait):
+        pass
+
+
+def place(state_dir: Path) -> Path:
+    """Where the state lies that whoever asks `state_dir` is answered from: that of an ephemeral cloud, if one is up."""
+    endpoint = running(state_dir)
+    return state_dir / EPHEMERAL if endpoint is not None and endpoint.ephemeral else state_dir
 
 
 def reset(state_dir: Path) -> None:

@@ -5,6 +5,7 @@
     cloud.db      SQLite in WAL mode: everything that an API call can change
     packages/     zips by SHA-256 (store.py)
     trees/        zips unpacked, a cache (store.py)
+    ephemeral/    all of this for a cloud that keeps nothing, while it is up (ephemeral.py)
 
 A transaction is committed before its answer is sent, so an answered write survives kill -9. `synchronous` is NORMAL:
 a power cut may lose the last moments, and never leaves half a write. Two connections, both to be used from one
@@ -93,12 +94,16 @@ MIGRATIONS = (
 )
 """Each runs once, in order; `PRAGMA user_version` counts those that ran. Never edit one that was released: add one."""
 
-_OWN = ("endpoint", "cloud.db", "cloud.db-wal", "cloud.db-shm", "packages", "trees")
+EPHEMERAL = "ephemeral"
+"""The state of a cloud that keeps none (ephemeral.py), below the directory it is up over."""
+
+_OWN = ("endpoint", "cloud.db", "cloud.db-wal", "cloud.db-shm", "packages", "trees", EPHEMERAL)
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a cloud answers. `started` is ISO 8601, UTC; `missing` names what the sandbox tier cannot enforce."""
+    """Where a cloud answers. `started` is ISO 8601, UTC; `missing` names what the sandbox tier cannot enforce;
+    `ephemeral`: it forgets everything when it ends."""
 
     url: str
     port: int
@@ -106,6 +111,7 @@ class Endpoint:
     tier: str
     started: str
     missing: tuple[str, ...] = ()
+    ephemeral: bool = False
 
 
 class State:
