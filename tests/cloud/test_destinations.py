@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ SPEED = 10_000.0
 class Bench:
     def __init__(self, endpoint: Endpoint, fake: FakeEmulator) -> None:
         self.fake = fake
+        self.client = partial(client, endpoint)
         self.lambda_, self.sqs = client(endpoint), client(endpoint, "sqs")
         self.sns, self.events = client(endpoint, "sns"), client(endpoint, "events")
         self.watch = client(endpoint, "cloudwatch")
@@ -129,6 +131,34 @@ def test_a_topic_and_a_bus_get_it_too(bench: Bench) -> None:
     assert event["detail-type"] == "Lambda Function Invocation Result - Success"
     assert event["resources"] == [ARN + "hello:$LATEST"]
     assert event["detail"]["requestPayload"] == {"n": 1}
+
+
+def test_a_bucket_gets_the_record_of_a_failure(bench: Bench, tmp_path: Path) -> None:
+    bench.fake.function = fail
+    s3 = bench.client("s3")
+    s3.create_bucket(Bucket="failed")
+    bench.configure(failure="arn:aws:s3:::failed")
+    request_id = bench.event()
+    while not (found := s3.list_objects_v2(Bucket="failed").get("Contents")):
+        pass
+    (key,) = [each["Key"] for each in found]
+    record = json.loads(s3.get_object(Bucket="failed", Key=key)["Body"].read())
+    assert record["requestContext"]["requestId"] == request_id
+    assert key.startswith("aws/lambda/async/hello/") and key.endswith(request_id)
+    assert record["responsePayload"]["errorMessage"] == "no"
+
+
+def test_a_topic_gets_dead_letters(bench: Bench) -> None:
+    bench.fake.function = fail
+    url, arn = bench.queue("dead")
+    topic = bench.sns.create_topic(Name="dead")["TopicArn"]
+    bench.sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    bench.lambda_.update_function_configuration(FunctionName="hello", DeadLetterConfig={"TargetArn": topic})
+    request_id = bench.event()
+    said = json.loads(bench.message(url)["Body"])
+    assert said["Message"] == '{"n":1}'
+    attributes = {name: value["Value"] for name, value in said["MessageAttributes"].items()}
+    assert attributes == {"RequestID": request_id, "ErrorCode": "200", "ErrorMessage": "no"}
 
 
 def test_no_more_retries_than_configured(bench: Bench) -> None:

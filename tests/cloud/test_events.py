@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from cloud_support import Failure, FakeEmulator, client, echo, make, served
 from fnroll.cloud.control import Control
 from fnroll.cloud.events import EventQueue
@@ -16,6 +18,7 @@ from fnroll.cloud.names import FunctionRef
 from fnroll.cloud.state import State
 from fnroll.cloud.store import Store
 from fnroll.emulator.api import FunctionConfig, Invocation
+from fnroll.errors import InvocationThrottled, SandboxError
 
 HELLO = FunctionRef("us-east-1", "hello", None)
 
@@ -126,6 +129,36 @@ def test_a_success_on_the_second_try_is_the_end(tmp_path: Path) -> None:
 
     asyncio.run(asyncio.wait_for(Bench(tmp_path, FakeEmulator(second)).run(test), 30))
     assert attempts == ["the-id"] * 2
+
+
+@pytest.mark.parametrize(
+    "error", [InvocationThrottled("ConcurrentInvocationLimitExceeded"), SandboxError("no sandbox on this machine")]
+)
+def test_what_is_refused_or_cannot_run_here_is_tried_ever_later_until_it_is_six_hours_old(
+    tmp_path: Path, error: Exception
+) -> None:
+    def refuse(config: FunctionConfig, invocation: Invocation) -> Any:
+        raise error
+
+    waits: list[float] = []
+
+    async def test(queue: EventQueue, clock: ManualClock, state: State) -> None:
+        began = clock.now
+        await queue.put(Request(HELLO, b"1", "the-id"))
+        while queued(state.read):
+            sleeping = asyncio.ensure_future(clock.next_sleep())
+            gone = asyncio.ensure_future(until(lambda: queued(state.read) == 0))
+            await asyncio.wait([sleeping, gone], return_when=asyncio.FIRST_COMPLETED)
+            if sleeping.done():
+                waits.append(sleeping.result())
+            for task in (sleeping, gone):
+                task.cancel()
+        assert clock.now - began <= 21_600
+
+    asyncio.run(asyncio.wait_for(Bench(tmp_path, FakeEmulator(refuse)).run(test), 60))
+    assert waits[:11] == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 300.0, 300.0]
+    assert set(waits[11:]) == {300.0}
+    assert sum(waits) + 300 > 21_600
 
 
 def test_an_event_for_a_function_that_is_gone_is_dropped(tmp_path: Path) -> None:
