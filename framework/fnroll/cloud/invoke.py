@@ -101,7 +101,6 @@ class _Counted:
         elif isinstance(what, InvocationThrottled):
             meter.add(resource, {"Throttles": 1}, entered.began)
 
-
     def ran_on(self, spent: float) -> None:
         """Extensions did, for so many milliseconds after the answer."""
         self._meter.add(
