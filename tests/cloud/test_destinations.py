@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -144,7 +145,8 @@ def test_a_bucket_gets_the_record_of_a_failure(bench: Bench, tmp_path: Path) -> 
     (key,) = [each["Key"] for each in found]
     record = json.loads(s3.get_object(Bucket="failed", Key=key)["Body"].read())
     assert record["requestContext"]["requestId"] == request_id
-    assert key.startswith("aws/lambda/async/hello/") and key.endswith(request_id)
+    dated = rf"aws/lambda/async/hello/\d{{4}}/\d\d/\d\d/\d{{4}}-\d\d-\d\dT\d\d\.\d\d\.\d\d-{request_id}"
+    assert re.fullmatch(dated, key)
     assert record["responsePayload"]["errorMessage"] == "no"
 
 

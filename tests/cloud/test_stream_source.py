@@ -14,6 +14,7 @@ import pytest
 from cloud_support import ARN, Failure, FakeEmulator, client, make, served
 from fnroll.cloud import Endpoint
 from fnroll.emulator.api import FunctionConfig, Invocation
+from fnroll.errors import InvocationThrottled
 
 STREAM = "arn:aws:kinesis:us-east-1:000000000000:stream/s"
 
@@ -118,6 +119,17 @@ def test_a_batch_that_fails_is_tried_again_before_the_next(bench: Bench) -> None
     assert bench.batches(4) == [["a"], ["a"], ["a"], ["b"]]
 
 
+def test_what_cannot_be_invoked_at_all_counts_for_no_attempt(bench: Bench) -> None:
+    def throttled(data: list[str]) -> Any:
+        if len(bench.fed) < 5:
+            raise InvocationThrottled("ConcurrentInvocationLimitExceeded")
+
+    bench.answer = throttled
+    bench.put("a", "b")
+    bench.map(BatchSize=1, MaximumRetryAttempts=1)
+    assert bench.batches(6) == [["a"]] * 5 + [["b"]]
+
+
 def test_what_is_given_up_goes_to_the_destination(bench: Bench) -> None:
     def bad(data: list[str]) -> Any:
         if "bad" in data:
@@ -207,7 +219,7 @@ def test_a_tables_changes(bench: Bench) -> None:
     [
         ({"StartingPosition": None}, "startingPosition"),
         ({"EventSourceArn": STREAM + "x"}, "Stream not found"),
-        ({"TumblingWindowInSeconds": 5}, "TumblingWindowInSeconds"),
+        ({"TumblingWindowInSeconds": 5, "ParallelizationFactor": 2}, "TumblingWindowInSeconds with"),
     ],
 )
 def test_what_is_refused(bench: Bench, given: dict[str, Any], message: str) -> None:

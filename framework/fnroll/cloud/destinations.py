@@ -100,7 +100,7 @@ class Sender:
         elif service == "lambda":
             await self._invoke(parse_function(target, region), text.encode(), trace)
         elif service == "s3":
-            key = f"aws/lambda/async/{source.split(':')[6]}/{said['timestamp']}-{said['requestContext']['requestId']}"
+            key = f"aws/lambda/async/{source.split(':')[6]}/{_dated(said)}"
             await self._services.put_object(source.split(":")[3], target.split(":")[5], key, text.encode(), trace)
         else:
             await self._message(target, text, {}, trace)
@@ -113,8 +113,7 @@ class Sender:
             await self._message(target, json.dumps(said, separators=(",", ":")), {})
             return
         info = said.get("KinesisBatchInfo") or said["DDBStreamBatchInfo"]
-        day, second = said["timestamp"][:10].replace("-", "/"), said["timestamp"][:19].replace(":", ".")
-        key = f"aws/lambda/{mapping}/{info['shardId']}/{day}/{second}-{said['requestContext']['requestId']}"
+        key = f"aws/lambda/{mapping}/{info['shardId']}/{_dated(said)}"
         body = json.dumps({**said, "payload": payload.decode()}, ensure_ascii=False).encode()
         await self._services.put_object(info["streamArn"].split(":")[3], name, key, body)
 
@@ -144,3 +143,9 @@ class Sender:
             await self._services.ask("sns", region, "Publish", form, trace)
         else:
             raise ServiceError("InvalidDestination", f"{target} is no destination of fn's local cloud")
+
+
+def _dated(said: Mapping[str, Any]) -> str:
+    """The end of the name of a record's object."""
+    day, second = said["timestamp"][:10].replace("-", "/"), said["timestamp"][:19].replace(":", ".")
+    return f"{day}/{second}-{said['requestContext']['requestId']}"

@@ -54,6 +54,7 @@ _MEMBERS: Final = (
     "MaximumRecordAgeInSeconds",
     "BisectBatchOnFunctionError",
     "MaximumRetryAttempts",
+    "TumblingWindowInSeconds",
     "FunctionResponseTypes",
     "DestinationConfig",
     "FilterCriteria",
@@ -182,8 +183,6 @@ def _refuse(given: Given) -> None:
     for key in _NOT_BUILT:
         if given.get(key):
             raise not_built(f"{key} of event source mappings")
-    if given.get("TumblingWindowInSeconds"):
-        raise not_built("TumblingWindowInSeconds of event source mappings")
 
 
 def _function(call: Call, text: str) -> FunctionRef:
@@ -217,7 +216,12 @@ def _check(call: Call, row: SourceRow) -> None:
             raise invalid(f"Invalid filter pattern definition. {error}") from None
     if config["BatchSize"] > 10 and not config["MaximumBatchingWindowInSeconds"] and row.service == SQS:
         raise invalid("Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10")
+    windowed = config.get("TumblingWindowInSeconds", 0)
+    if windowed and config.get("ParallelizationFactor", 1) > 1:
+        raise not_built("TumblingWindowInSeconds with a ParallelizationFactor above 1")
     if row.service == SQS:
+        if windowed:
+            raise invalid("TumblingWindowInSeconds is for streams, not for queues.")
         if row.arn.endswith(".fifo") and (config["BatchSize"] > 10 or config["MaximumBatchingWindowInSeconds"]):
             raise invalid("A FIFO queue takes batches of 10 at most and no batching window.")
     elif "StartingPosition" not in config:

@@ -1,56 +1,43 @@
-"""Feeds a function from a Kinesis stream, or the stream of a DynamoDB table, as Lambda's pollers do.
+"""Reads a Kinesis stream, or the stream of a DynamoDB table, as Lambda's pollers do; stream_batches.py feeds it on.
 
-Each shard is read in order: the next batch waits until this one has succeeded, was split and succeeded, or is given up
-(too old, too often), of which the destination for failures is told. How far a shard is read is kept for as long as the
-streams are, in memory; a shard that is not there yet when the mapping starts is read from its beginning.
+Each shard is read in order: the next batch waits until this one is done with. How far a shard is read is kept for as
+long as the streams are, in memory; a shard that is not there yet when the mapping starts is read from its beginning.
 Source: Lambda's pages on Kinesis and DynamoDB as event sources.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-import zlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final
-from uuid import uuid4
+from typing import Any, Final, NamedTuple
 
 from fnroll.cloud.clock import Clock
 from fnroll.cloud.destinations import Sender
-from fnroll.cloud.faults import Fault
 from fnroll.cloud.feeder import pause
-from fnroll.cloud.invoke import Invocations, Request
+from fnroll.cloud.invoke import Invocations
 from fnroll.cloud.services import ServiceError, Services
 from fnroll.cloud.source_counts import SourceCounts
-from fnroll.cloud.source_events import (
-    Lost,
-    Record,
-    arrived,
-    failures,
-    identifier,
-    lost_record,
-    of_dynamodb,
-    of_kinesis,
-    partition,
-    wanted,
-)
+from fnroll.cloud.source_events import Record, of_dynamodb, of_kinesis, wanted
 from fnroll.cloud.sources import SourceRow
-from fnroll.emulator.api import Outcome
-from fnroll.errors import FnError
+from fnroll.cloud.stream_batches import MAX_EVENT, Batches, event_bytes
+from fnroll.cloud.windows import Window
 
 PAUSE: Final = 1.0
-MAX_EVENT: Final = 6_000_000
-RETRY_AFTER: Final = 1.0
-RETRY_AT_MOST: Final = 60.0
-OK: Final = "OK"
-FAILED: Final = "PROBLEM: Function call failed"
 _log = logging.getLogger(__name__)
 
-Places = dict[str, dict[str, str]]
-"""By mapping and shard, the iterator behind the last batch that is done with."""
+
+class Place(NamedTuple):
+    """How far a shard is done with: the iterator behind the last batch, and the tumbling window that is open there."""
+
+    iterator: str
+    window: Window | None = None
+
+
+Places = dict[str, dict[str, Place]]
+"""By mapping and shard."""
 
 
 @dataclass(slots=True)
@@ -58,6 +45,7 @@ class Shard:
     """`ahead`: the iterator behind `waiting`, the records that are read and not yet fed; `since`: when they came."""
 
     name: str
+    place: Place
     ahead: str
     waiting: list[Record] = field(default_factory=list)
     since: float = 0.0
@@ -83,8 +71,6 @@ class StreamFeeder:
         self._invocations = invocations
         self._services = services
         self._clock = clock
-        self._sender = sender
-        self._told = told
         self._speed = speed
         self._first = row.uuid not in places
         self._places = places.setdefault(row.uuid, {})
@@ -97,8 +83,8 @@ class StreamFeeder:
         name = row.arn.rpartition("/")[2]
         self._stream = {"StreamName": name} if self._kinesis else {"StreamArn": row.arn}
         self._shards: dict[str, Shard] = {}
-        self._result = row.result
         self._counts = SourceCounts(invocations.meter, row)
+        self._batches = Batches(row, invocations, clock, sender, told, self._counts, speed)
         config = row.config
         self._most = config["BatchSize"] * config.get("ParallelizationFactor", 1)
 
@@ -112,7 +98,7 @@ class StreamFeeder:
                 self.ready.set()
                 began = [shard for shard in list(self._shards.values()) if await self._step(shard)]
                 if not began:
-                    await pause(self._clock, self.news, PAUSE)
+                    await pause(self._clock, self.news, self._until_an_end())
         finally:
             self.ready.set()
             tasks = [shard.task for shard in self._shards.values() if shard.task is not None]
@@ -131,9 +117,9 @@ class StreamFeeder:
                 found = (await self._ask("DescribeStream", **self._stream))["StreamDescription"]["Shards"]
             for name in [shard["ShardId"] for shard in found]:
                 if name not in self._shards:
-                    place = self._places.get(name) or await self._begin(name)
+                    place = self._places.get(name) or Place(await self._begin(name))
                     self._places[name] = place
-                    self._shards[name] = Shard(name, place)
+                    self._shards[name] = Shard(name, place, place.iterator)
         except ServiceError as error:
             # The stream has gone; one that comes again in its place is read from its beginning.
             _log.debug("%s: %s", self._row.arn, error)
@@ -153,14 +139,29 @@ class StreamFeeder:
         if _busy(shard):
             return False
         await self._read(shard)
-        window = float(self._row.config["MaximumBatchingWindowInSeconds"])
-        left = shard.since + window / self._speed - self._clock.time()
-        if not shard.waiting or (left > 0 and len(shard.waiting) < self._most and _bytes(shard.waiting) < MAX_EVENT):
+        window = shard.place.window
+        over = window is not None and window.end <= self._clock.time()
+        if shard.waiting and (over or self._due(shard)):
+            batch, shard.waiting = shard.waiting, []
+            work = self._feed(shard, batch, shard.ahead)
+        elif window is not None and over:
+            work = self._finish(shard, window)
+        else:
             return False
-        batch, shard.waiting = shard.waiting, []
-        shard.task = asyncio.get_running_loop().create_task(self._feed(shard, batch, shard.ahead))
+        shard.task = asyncio.get_running_loop().create_task(work)
         shard.task.add_done_callback(self._fed)
         return True
+
+    def _due(self, shard: Shard) -> bool:
+        """Whether what waits makes a batch, or has waited long enough."""
+        gathering = float(self._row.config["MaximumBatchingWindowInSeconds"]) / self._speed
+        late = shard.since + gathering <= self._clock.time()
+        return late or len(shard.waiting) >= self._most or event_bytes(shard.waiting) >= MAX_EVENT
+
+    def _until_an_end(self) -> float:
+        """Seconds until the first window ends, or until it is time to look again."""
+        ends = [shard.place.window.end for shard in self._shards.values() if shard.place.window and not _busy(shard)]
+        return max(min([PAUSE, *(end - self._clock.time() for end in ends)]), 0.0)
 
     async def _read(self, shard: Shard) -> None:
         asked = {"ShardIterator": shard.ahead, "Limit": self._most - len(shard.waiting)}
@@ -188,99 +189,18 @@ class StreamFeeder:
 
     # Feeding
 
+    async def _feed(self, shard: Shard, batch: list[Record], after: str) -> None:
+        window = await self._batches.feed(shard.name, batch, shard.place.window)
+        shard.place = self._places[shard.name] = Place(after, window)
+
+    async def _finish(self, shard: Shard, window: Window) -> None:
+        await self._batches.finish(shard.name, window)
+        shard.place = self._places[shard.name] = Place(shard.place.iterator)
+
     def _fed(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("%s could not be fed", self._row.arn, exc_info=error)
         self.news.set()
-
-    async def _feed(self, shard: Shard, batch: list[Record], after: str) -> None:
-        """Everything of one partition key in order; different ones side by side if ParallelizationFactor says so."""
-        lanes: dict[int, list[Record]] = {}
-        for record in batch:
-            lane = zlib.crc32(partition(record).encode()) % self._row.config.get("ParallelizationFactor", 1)
-            lanes.setdefault(lane, []).append(record)
-        await asyncio.gather(*(self._lane(shard, records) for records in lanes.values()))
-        self._places[shard.name] = after
-
-    async def _lane(self, shard: Shard, records: list[Record]) -> None:
-        while records:
-            part = records[: self._row.config["BatchSize"]]
-            while len(part) > 1 and _bytes(part) > MAX_EVENT:
-                part = part[: len(part) // 2]
-            await self._batch(shard, part, 0)
-            records = records[len(part) :]
-
-    async def _batch(self, shard: Shard, batch: list[Record], attempts: int) -> None:
-        """Until the batch succeeds or is given up. Splitting one counts for no attempt."""
-        config = self._row.config
-        while batch := await self._young(shard, batch, attempts):
-            request = Request(self._row.ref, _payload(batch), str(uuid4()))
-            self._counts.age((self._clock.time() - arrived(batch[-1])) * self._speed)
-            outcome = await self._invoke(request)
-            rest = batch if outcome is None else self._left(outcome, batch)
-            self._counts.fed(0 if outcome is None else len(batch), len(rest))
-            await self._tell(FAILED if rest else OK)
-            if not rest:
-                return
-            if len(rest) == len(batch) > 1 and config.get("BisectBatchOnFunctionError"):
-                await self._batch(shard, batch[: len(batch) // 2], attempts)
-                await self._batch(shard, batch[len(batch) // 2 :], attempts)
-                return
-            attempts, batch = attempts + 1, rest
-            if 0 <= config.get("MaximumRetryAttempts", -1) < attempts:
-                await self._lose(shard, Lost(batch, "RetryAttemptsExhausted", request.request_id, attempts, outcome))
-                return
-            await self._clock.sleep(min(RETRY_AFTER * 2.0 ** min(attempts - 1, 16), RETRY_AT_MOST) / self._speed)
-
-    async def _young(self, shard: Shard, batch: list[Record], attempts: int) -> list[Record]:
-        """The batch without what is too old, which is given up."""
-        most = self._row.config.get("MaximumRecordAgeInSeconds", -1)
-        if most < 0:
-            return batch
-        oldest = self._clock.time() - most / self._speed
-        old = [record for record in batch if arrived(record) < oldest]
-        if old:
-            await self._lose(shard, Lost(old, "RecordAgeExceeded", str(uuid4()), attempts, None))
-        return [record for record in batch if record not in old]
-
-    async def _invoke(self, request: Request) -> Outcome | None:
-        try:
-            return await self._invocations.run(request)
-        except (Fault, FnError) as error:
-            _log.warning("%s could not feed %s: %s", self._row.arn, self._row.ref.name, error)
-            return None
-
-    def _left(self, outcome: Outcome, batch: list[Record]) -> list[Record]:
-        """What of a batch must be tried again: all of it, or from the first that the answer names on."""
-        if outcome.function_error is not None:
-            return batch
-        if "ReportBatchItemFailures" not in self._row.config.get("FunctionResponseTypes", ()):
-            return []
-        names = [identifier(record) for record in batch]
-        failed = failures(outcome.payload, names)
-        if failed is None:
-            return batch
-        return batch[min(names.index(name) for name in failed) :] if failed else []
-
-    async def _lose(self, shard: Shard, lost: Lost) -> None:
-        target = self._row.config.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
-        self._counts.events("DroppedEventCount", len(lost.batch))
-        _log.warning("%s: %d records given up: %s", self._row.arn, len(lost.batch), lost.condition)
-        if not target:
-            return
-        record = lost_record(lost, self._row.ref, self._row.arn, shard.name, self._clock.time())
-        try:
-            await self._sender.lost(target, record, self._row.uuid, _payload(lost.batch))
-        except ServiceError as error:
-            _log.warning("%s: %s", self._row.arn, error)
-            self._counts.undelivered()
-        else:
-            self._counts.events("OnFailureDestinationDeliveredEventCount", len(lost.batch))
-
-    async def _tell(self, result: str) -> None:
-        if result != self._result:
-            self._result = result
-            await self._told(self._row.uuid, result)
 
     def _ask(self, operation: str, **given: Any) -> Awaitable[dict[str, Any]]:
         return partial(self._services.ask, self._service, self._region)(operation, given)
@@ -288,11 +208,3 @@ class StreamFeeder:
 
 def _busy(shard: Shard) -> bool:
     return shard.task is not None and not shard.task.done()
-
-
-def _payload(batch: Sequence[Record]) -> bytes:
-    return json.dumps({"Records": batch}, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def _bytes(batch: list[Record]) -> int:
-    return sum(len(json.dumps(record)) for record in batch)
