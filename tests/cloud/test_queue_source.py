@@ -174,6 +174,25 @@ def test_mappings_are_listed_and_survive_a_restart(tmp_path: Path) -> None:
         assert client(endpoint).get_event_source_mapping(UUID=uuid)["BatchSize"] == 10
 
 
+def test_a_mapping_whose_queue_ended_with_its_cloud_says_so_once_and_feeds_from_the_next(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with served(tmp_path) as (endpoint, fake):
+        Bench(endpoint, fake).map()
+    with served(tmp_path) as (endpoint, fake):
+        sqs, said = client(endpoint, "sqs"), []
+        while not said:
+            sqs.list_queues()
+            said = [line for line in caplog.messages if ":q feeds hello: " in line]
+        for _ in range(20):
+            sqs.list_queues()
+        queue = sqs.create_queue(QueueName="q")["QueueUrl"]
+        sqs.send_message(QueueUrl=queue, MessageBody="again")
+        while not fake.seen:
+            sqs.list_queues()
+        assert len([line for line in caplog.messages if ":q feeds hello: " in line]) == 1
+
+
 @pytest.mark.parametrize(
     ("given", "code", "message"),
     [

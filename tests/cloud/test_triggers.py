@@ -109,6 +109,24 @@ def test_lines_of_a_log_group(lambda_: Any, endpoint: Endpoint, fake: FakeEmulat
     assert [each["message"] for each in data["logEvents"]] == ["line"]
 
 
+def test_what_a_function_logs_goes_to_its_groups_subscriber_though_nobody_reads_it(
+    lambda_: Any, endpoint: Endpoint, fake: FakeEmulator
+) -> None:
+    for name in ("hello", "listener"):
+        make(lambda_, name)
+    lambda_.invoke(FunctionName="hello")
+    logs = client(endpoint, "logs")
+    logs.put_subscription_filter(
+        logGroupName="/aws/lambda/hello", filterName="f", filterPattern="", destinationArn=ARN + "listener"
+    )
+    request_id = lambda_.invoke(FunctionName="hello")["ResponseMetadata"]["RequestId"]
+    while not (found := [call for config, call in fake.seen if config.name == "listener"]):
+        lambda_.get_account_settings()
+    data = json.loads(gzip.decompress(base64.b64decode(json.loads(found[0].payload)["awslogs"]["data"])))
+    assert data["logGroup"] == "/aws/lambda/hello"
+    assert [each["message"] for each in data["logEvents"]] == [f"START RequestId: {request_id} Version: $LATEST"]
+
+
 def test_another_user_of_moto_in_this_process_has_its_own_functions(lambda_: Any, endpoint: Endpoint) -> None:
     make(lambda_)
     client(endpoint, "sns").list_topics()

@@ -63,6 +63,10 @@ class LogBuffer:
         else:
             self._worker.submit(self._pack_one)
 
+    @property
+    def empty(self) -> bool:
+        return not (self._lines or self._unpacked or self._packed)
+
     def take(self) -> Iterator[LogLine]:
         """All lines since the last time, in order, unpacked as they are asked for."""
         with self._order, self._lock:

@@ -49,6 +49,7 @@ class QueueFeeder:
         self._where = {"QueueUrl": queue_url(row.arn)}
         self._limit: int = row.config.get("ScalingConfig", {}).get("MaximumConcurrency", LIMIT)
         self._running: set[asyncio.Task[None]] = set()
+        self._missed = False
         self._counts = SourceCounts(invocations.meter, row)
 
     async def run(self) -> None:
@@ -98,8 +99,11 @@ class QueueFeeder:
         try:
             answer = await self._services.ask("sqs", self._region, "ReceiveMessage", given)
         except ServiceError as error:
-            _log.debug("%s: %s", self._row.arn, error)
+            # Once: what other services hold ends with their cloud, and the mapping does not.
+            (_log.debug if self._missed else _log.warning)("%s feeds %s: %s", self._row.arn, self._row.ref.name, error)
+            self._missed = True
             return []
+        self._missed = False
         records = [of_message(message, self._row.arn) for message in answer.get("Messages", [])]
         criteria = self._row.config.get("FilterCriteria", {})
         unwanted = [record for record in records if not wanted(record, criteria)]

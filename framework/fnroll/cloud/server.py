@@ -23,6 +23,7 @@ from fnroll.cloud.feeder import Feeder, Feeding
 from fnroll.cloud.gate import MAX_BODY, Gate
 from fnroll.cloud.invoke import Invocations, Invoker
 from fnroll.cloud.layers import referenced
+from fnroll.cloud.log_pump import LogPump
 from fnroll.cloud.logs import LogBuffer
 from fnroll.cloud.metrics import Meter
 from fnroll.cloud.others import Others
@@ -159,6 +160,9 @@ async def serve(
         timers = Timers(moto, time, events.trigger, speed=speed)
         timers.start()
         stack.push_async_callback(timers.close)
+        pump = LogPump(moto, watch, time)
+        pump.start()
+        stack.push_async_callback(pump.close)
         signed = Signatures(time, keys, required=signatures)
         settler = Settler(state.read, control, time)
         stack.push_async_callback(settler.close)

@@ -83,6 +83,7 @@ class StreamFeeder:
         name = row.arn.rpartition("/")[2]
         self._stream = {"StreamName": name} if self._kinesis else {"StreamArn": row.arn}
         self._shards: dict[str, Shard] = {}
+        self._missed = False
         self._counts = SourceCounts(invocations.meter, row)
         self._batches = Batches(row, invocations, clock, sender, told, self._counts, speed)
         config = row.config
@@ -122,7 +123,8 @@ class StreamFeeder:
                     self._shards[name] = Shard(name, place, place.iterator)
         except ServiceError as error:
             # The stream has gone; one that comes again in its place is read from its beginning.
-            _log.debug("%s: %s", self._row.arn, error)
+            (_log.debug if self._missed else _log.warning)("%s feeds %s: %s", self._row.arn, self._row.ref.name, error)
+            self._missed = True
             self._places.clear()
             self._shards = {name: shard for name, shard in self._shards.items() if _busy(shard)}
 

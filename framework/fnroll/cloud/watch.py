@@ -65,6 +65,8 @@ class Watch:
     meter: Meter
     invoke: Invoke = lambda arn, event, trace: None
     """Who takes the events that other services send to functions."""
+    subscribed: bool = False
+    """Whether a log group has a subscription filter."""
     shown_lines: Shown = field(default_factory=lambda: Shown(MAX_SHOWN))
     _feeding: RLock = field(default_factory=RLock)
     """One at a time: moto does not look at its streams while others come and go."""
@@ -79,8 +81,15 @@ class Watch:
                 if service == "logs":
                     self._feed()
                 yield
+                if service == "logs":
+                    self.subscribed = _subscribed()
         finally:
             _meter.reset(token)
+
+    def pump(self) -> None:
+        """Put what waits where it belongs, though nobody asks."""
+        with self.shown("logs", None):
+            pass
 
     def _feed(self) -> None:
         lines = self.logs.take()
@@ -105,6 +114,13 @@ def _feed(lines: Iterable[LogLine], shown: Shown) -> None:
         events = [{"timestamp": line.timestamp_ms, "message": line.text} for line in ordered]
         backend.put_log_events(group, stream, events)
         shown.add(backend.groups[group], stream, len(events), sum(len(line.text) + EACH for line in ordered))
+
+
+def _subscribed() -> bool:
+    from moto.logs.models import logs_backends
+
+    backends: Any = logs_backends[ACCOUNT]
+    return any(group.subscription_filters for one in list(backends.values()) for group in list(one.groups.values()))
 
 
 def install() -> None:
