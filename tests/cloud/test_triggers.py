@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import gc
 import gzip
 import json
 import time
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -125,6 +127,24 @@ def test_what_a_function_logs_goes_to_its_groups_subscriber_though_nobody_reads_
     data = json.loads(gzip.decompress(base64.b64decode(json.loads(found[0].payload)["awslogs"]["data"])))
     assert data["logGroup"] == "/aws/lambda/hello"
     assert [each["message"] for each in data["logEvents"]] == [f"START RequestId: {request_id} Version: $LATEST"]
+
+
+def test_what_is_gone_from_other_services_is_gone_from_memory(endpoint: Endpoint) -> None:
+    s3, sqs = client(endpoint, "s3"), client(endpoint, "sqs")
+    s3.create_bucket(Bucket="bucket")
+    queue = sqs.create_queue(QueueName="q")["QueueUrl"]
+    for _ in range(20):
+        s3.put_object(Bucket="bucket", Key="k", Body=b"x")
+        sqs.send_message(QueueUrl=queue, MessageBody="m")
+        (message,) = sqs.receive_message(QueueUrl=queue)["Messages"]
+        sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+    from moto.s3.models import FakeKey
+    from moto.sqs.models import Message
+
+    gc.collect()
+    alive = Counter(kind for each in gc.get_objects() for kind in (FakeKey, Message) if isinstance(each, kind))
+    assert alive[FakeKey] <= 2
+    assert alive[Message] <= 1
 
 
 def test_another_user_of_moto_in_this_process_has_its_own_functions(lambda_: Any, endpoint: Endpoint) -> None:

@@ -79,6 +79,7 @@ class _Function:
 def install() -> None:
     """Before moto makes a subscription or a rule."""
     from moto.awslambda import utils
+    from moto.core.common_models import BaseModel
     from moto.events import models as events
     from moto.sns import models as sns
     from moto.sqs import models as sqs
@@ -89,6 +90,17 @@ def install() -> None:
         return motos(account_id, region) if _invoke.get() is None else functions
 
     utils.get_backend = get_backend
+
+    tracking = BaseModel.__new__
+
+    def new(cls: type[BaseModel], *args: Any, **given: Any) -> BaseModel:
+        """moto lists whatever it has ever made, for a page of its own: every message, object and log line."""
+        if _invoke.get() is None:
+            return tracking(cls, *args, **given)
+        made: BaseModel = super(BaseModel, cls).__new__(cls)
+        return made
+
+    BaseModel.__new__ = new  # type: ignore[method-assign]
 
     class Message(sqs.Message):
         """Carries the trace of the call that sent it, if it says no other."""
