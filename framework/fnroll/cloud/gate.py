@@ -16,10 +16,9 @@ import json
 import logging
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from email.utils import formatdate
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from fnroll.cloud import protocol
@@ -55,19 +54,22 @@ _QUERY_SCOPE = re.compile(r"[^/]*/\d+/([^/]+)/([^/]+)/aws4_request")
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(NamedTuple):
     """Region and service that a request was signed for; None where it was not signed."""
 
     region: str | None
     service: str | None
 
 
+_UNSIGNED = Scope(None, None)
+
+
 def scope_of(request: Request) -> Scope:
-    found = _SCOPE.search(request.header("authorization") or "")
-    if found is None and "X-Amz-Credential" in request.query_string:
+    signed = request.fields.get("authorization")
+    found = _SCOPE.search(signed) if signed else None
+    if found is None and "X-Amz-Credential" in request.target:
         found = _QUERY_SCOPE.match(request.query.get("X-Amz-Credential", ""))
-    return Scope(found[1], found[2].lower()) if found else Scope(None, None)
+    return Scope(found[1], found[2].lower()) if found else _UNSIGNED
 
 
 def is_own_host(host: str | None) -> bool:
@@ -131,7 +133,7 @@ class Gate:
         if known is None or known[0].name != "Invoke":
             return False
         scope = scope_of(request)
-        if not self._is_lambda(request, scope):
+        if scope.service not in (None, "lambda"):
             return False
         return self._direct.answer(request, reply, scope.region or "us-east-1", known[1])
 

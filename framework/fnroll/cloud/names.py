@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from fnroll.cloud.faults import Fault, invalid
 
@@ -23,8 +23,7 @@ _LAYER_VERSION = re.compile(
 _LAYER = re.compile(r"(?:arn:aws[a-zA-Z-]*:lambda:[a-z0-9-]+:\d{12}:layer:)?([a-zA-Z0-9-_]+)")
 
 
-@dataclass(frozen=True, slots=True)
-class FunctionRef:
+class FunctionRef(NamedTuple):
     """A function as a caller named it: unqualified ARN parts, and the qualifier if there was one."""
 
     region: str

@@ -122,7 +122,8 @@ class Remembered:
 
     def __init__(self, operations: Collection[str]) -> None:
         self._operations = operations
-        self._headers = sorted({name for operation in operations for name in _headers_of(operation)})
+        self._counting = frozenset(name for operation in operations for name in _headers_of(operation))
+        self._headers = sorted(self._counting)
         self._kept: dict[tuple[str | None, ...], tuple[service.Operation, dict[str, Any]]] = {}
 
     def find(self, request: Request) -> tuple[service.Operation, Callable[[], dict[str, Any]]]:
@@ -148,6 +149,8 @@ class Remembered:
         return self._kept.get(self._said(request))
 
     def _said(self, request: Request) -> tuple[str | None, ...]:
+        if self._counting.isdisjoint(request.fields):
+            return request.method, request.target
         return (request.method, request.target, *map(request.fields.get, self._headers))
 
 
