@@ -84,11 +84,13 @@ def list_functions(call: Call, given: Given) -> Result:
     every = given.get("FunctionVersion") == "ALL"
     after, size = begin_page(given)
     name, _, number = after.partition(":")
+    if after and not (number.isdecimal() and len(number) <= 18):
+        raise invalid("The provided Marker is invalid")
     rows = call.db.execute(
         "SELECT function.name, version.number FROM function CROSS JOIN version ON version.function_id = function.id"
         " WHERE region = ? AND name >= ? AND (name > ? OR number > ?) AND (number = 0 OR ?)"
         " ORDER BY name, number LIMIT ?",
-        (call.region, name, name, int(number) if number.isdecimal() else -1, every, size + 1),
+        (call.region, name, name, int(number or "-1"), every, size + 1),
     ).fetchall()
     found = []
     for row in rows[:size]:

@@ -108,11 +108,17 @@ def layer_keys(db: sqlite3.Connection, config: Mapping[str, Any]) -> tuple[str, 
 
 
 def referenced(db: sqlite3.Connection) -> tuple[set[str], set[tuple[str, ...]]]:
-    """Every package that is still needed, and the layer packages of each version."""
-    versions = db.execute("SELECT package, config FROM version").fetchall()
-    merged = {layer_keys(db, json.loads(row["config"])) for row in versions}
-    packages = {row["package"] for row in versions if row["package"] is not None}
-    packages |= {row["package"] for row in db.execute("SELECT package FROM layer_version WHERE deleted = 0")}
+    """Every package that is still needed, and the layer packages of each version that has layers.
+
+    Out of indexes, for it is asked at every start: reading each version's configuration takes a second for 50,000.
+    """
+    layered = db.execute(
+        "SELECT DISTINCT json_extract(config, '$.Layers') FROM version"
+        " WHERE json_extract(config, '$.Layers') IS NOT NULL"
+    )
+    merged = {layer_keys(db, {"Layers": json.loads(layers)}) for (layers,) in layered}
+    packages = {key for (key,) in db.execute("SELECT DISTINCT package FROM version WHERE package IS NOT NULL")}
+    packages |= {key for (key,) in db.execute("SELECT DISTINCT package FROM layer_version WHERE deleted = 0")}
     return packages.union(*merged), merged
 
 

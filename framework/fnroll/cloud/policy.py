@@ -39,8 +39,8 @@ def add_permission(call: Call, given: Given) -> Result:
     text = json.dumps(_statement(given, arn), separators=(",", ":"))
     call.db.execute(
         "INSERT INTO statement (function_id, qualifier, sid, place, body) VALUES (?, ?, ?, "
-        "(SELECT COALESCE(MAX(place), 0) + 1 FROM statement), ?)",
-        (function.id, qualifier, sid, text),
+        "(SELECT COALESCE(MAX(place), 0) + 1 FROM statement WHERE function_id = ?), ?)",
+        (function.id, qualifier, sid, function.id, text),
     )
     _touch(call, function, qualifier)
     return {"Statement": text}

@@ -20,6 +20,7 @@ from fnroll.cloud.records import (
     find_version,
     named,
     page,
+    version_number,
 )
 from fnroll.cloud.settings import UNRESERVED_LEAST, concurrency_of, unreserved
 
@@ -95,7 +96,7 @@ def list_provisioned_concurrency_configs(call: Call, given: Given) -> Result:
 def _check_exists(call: Call, function: FunctionRow, qualifier: str) -> None:
     arn = function_arn(function.region, function.name, qualifier)
     if is_version(qualifier):
-        if qualifier != LATEST and find_version(call.db, function, int(qualifier)) is None:
+        if qualifier != LATEST and find_version(call.db, function, version_number(qualifier)) is None:
             raise not_found(arn)
     elif find_alias(call.db, function, qualifier) is None:
         raise Fault("ResourceNotFoundException", f"Cannot find alias arn: {arn}")

@@ -28,6 +28,9 @@ Item = TypeVar("Item")
 PAGE = 50
 """Items of a list's page where the caller gives no MaxItems; Lambda gives no more than this either."""
 
+NO_VERSION = 2**63 - 1
+"""The largest number that the database holds."""
+
 
 @dataclass(slots=True)
 class Effects:
@@ -148,9 +151,11 @@ def as_version(function: FunctionRow, row: sqlite3.Row) -> VersionRow:
     )
 
 
-def versions_of(db: sqlite3.Connection, function: FunctionRow) -> list[VersionRow]:
-    """Every version, $LATEST first, then by number."""
-    rows = db.execute("SELECT * FROM version WHERE function_id = ? ORDER BY number", (function.id,))
+def versions_of(db: sqlite3.Connection, function: FunctionRow, after: int, most: int) -> list[VersionRow]:
+    """At most so many versions of a higher number than `after`, by number."""
+    rows = db.execute(
+        "SELECT * FROM version WHERE function_id = ? AND number > ? ORDER BY number LIMIT ?", (function.id, after, most)
+    )
     return [as_version(function, row) for row in rows]
 
 
@@ -179,10 +184,12 @@ def as_alias(function: FunctionRow, row: sqlite3.Row) -> AliasRow:
 
 
 def version_number(version: str) -> int:
-    """The `number` of a version as the API writes it."""
+    """The `number` of a version as the API writes it; NO_VERSION of one that no version can have."""
     if version == "$LATEST.PUBLISHED":
         raise not_built(f"The version {version}")
-    return 0 if version == LATEST else int(version)
+    if version == LATEST:
+        return 0
+    return (int(version) if len(version) <= 18 else 0) or NO_VERSION
 
 
 def named(call: Call, given: Given) -> tuple[FunctionRef, FunctionRow]:

@@ -87,6 +87,13 @@ MIGRATIONS = (
     ALTER TABLE version ADD COLUMN standing TEXT NOT NULL DEFAULT '{}';
     CREATE INDEX version_on_its_way ON version (standing) WHERE standing <> '{}';
     """,
+    # For the start of a cloud of many versions, and for what asks after one kind of setting.
+    """
+    CREATE INDEX version_package ON version (package);
+    CREATE INDEX version_layers ON version (json_extract(config, '$.Layers'))
+        WHERE json_extract(config, '$.Layers') IS NOT NULL;
+    CREATE INDEX setting_noun ON setting (noun);
+    """,
 )
 """Each runs once, in order; `PRAGMA user_version` counts those that ran. Never edit one that was released: add one."""
 

@@ -33,12 +33,11 @@ def list_tags(call: Call, given: Given) -> Result:
 
 
 def get_account_settings(call: Call, given: Given) -> Result:
-    sizes = [
-        json.loads(row["config"]).get("CodeSize", 0)
-        for row in call.db.execute(
-            "SELECT config FROM version JOIN function ON id = function_id WHERE region = ?", (call.region,)
-        )
-    ]
+    (size,) = call.db.execute(
+        "SELECT COALESCE(SUM(json_extract(config, '$.CodeSize')), 0)"
+        " FROM function CROSS JOIN version ON function_id = id WHERE region = ?",
+        (call.region,),
+    ).fetchone()
     (count,) = call.db.execute("SELECT COUNT(*) FROM function WHERE region = ?", (call.region,)).fetchone()
     return {
         "AccountLimit": {
@@ -48,7 +47,7 @@ def get_account_settings(call: Call, given: Given) -> Result:
             "ConcurrentExecutions": settings.ACCOUNT_CONCURRENCY,
             "UnreservedConcurrentExecutions": settings.unreserved(call.db, call.region),
         },
-        "AccountUsage": {"TotalCodeSize": sum(sizes), "FunctionCount": count},
+        "AccountUsage": {"TotalCodeSize": size, "FunctionCount": count},
     }
 
 
