@@ -113,9 +113,7 @@ class FakeEmulator:
         if self.sink is not None:
             group = config.log_group or f"/aws/lambda/{config.name}"
             stream, now = f"2026/01/01/[{config.version}]0", int(time.time() * 1000)
-            self.sink(
-                LogLine(config.name, config.version, stream, invocation.request_id, now, text, config.region, group)
-            )
+            self.sink(LogLine(config.name, config.version, stream, invocation.request_id, now, text, config.arn, group))
 
     async def provision(self, config: FunctionConfig, count: int) -> None:
         self.provisioned[config.arn, config.version] = count
@@ -159,8 +157,16 @@ def served(
         yield endpoint, fake
 
 
-def client(endpoint: cloud.Endpoint | str, service: str = "lambda", region: str = "us-east-1") -> Any:
-    """An unmodified boto3 client."""
+def client(
+    endpoint: cloud.Endpoint | str,
+    service: str = "lambda",
+    region: str = "us-east-1",
+    *,
+    key: str = "test",
+    secret: str | None = None,
+    token: str | None = None,
+) -> Any:
+    """An unmodified boto3 client; a `key` of twelve digits is that account's."""
     # Imported here: the program below must start without botocore.
     import boto3
     from botocore.config import Config
@@ -170,8 +176,9 @@ def client(endpoint: cloud.Endpoint | str, service: str = "lambda", region: str 
         service,
         endpoint_url=endpoint if isinstance(endpoint, str) else endpoint.url,
         region_name=region,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
+        aws_access_key_id=key,
+        aws_secret_access_key=secret or key,
+        aws_session_token=token,
         config=Config(retries={"total_max_attempts": 1}),
     )
 

@@ -14,6 +14,7 @@ from cloud_support import Failure, FakeEmulator, client, make, served
 from fnroll.cloud import Endpoint
 from fnroll.cloud.logs import LogBuffer
 from fnroll.cloud.metrics import ALL_RUNNING, MAX_ROWS, Meter, Resource
+from fnroll.cloud.names import Home
 from fnroll.emulator.api import FunctionConfig, Invocation, LogLine
 from fnroll.errors import InvocationThrottled
 
@@ -171,24 +172,27 @@ def test_metric_math_and_the_users_own_metrics(lambda_: Any, endpoint: Endpoint)
         watch.get_metric_data(MetricDataQueries=[{"Id": "e", "Expression": "absent*2"}], **bounds())
 
 
+HERE = Home("000000000000", "us-east-1")
+
+
 def test_the_meters_rows_are_bounded() -> None:
     clock = iter(range(0, 10**9, 60))
     meter = Meter(lambda: float(next(clock)))
     for _ in range(MAX_ROWS + 50):
-        meter.add(Resource("r", "f"), {"Invocations": 1})
-    minutes = {point.minute for point in meter.points("r")}
+        meter.add(Resource(HERE, "f"), {"Invocations": 1})
+    minutes = {point.minute for point in meter.points(HERE)}
     assert len(minutes) <= MAX_ROWS
     assert max(minutes) - min(minutes) <= 15 * 86400
 
 
 def test_how_many_run_is_counted_by_function_and_in_all() -> None:
     meter = Meter(lambda: 60.0)
-    assert meter.enter("r", "f") == (60.0, 1, 1)
-    assert meter.enter("r", "g") == (60.0, 1, 2)
-    assert meter.enter("r", "f") == (60.0, 2, 3)
-    meter.leave("r", "f")
-    assert meter.enter("r", "f") == (60.0, 2, 3)
-    meter.add(Resource("r", "f"), {"ConcurrentExecutions": 2, ALL_RUNNING: 3})
-    found = {point.dimensions: point.datum.most for point in meter.points("r")}
+    assert meter.enter(HERE, "f") == (60.0, 1, 1)
+    assert meter.enter(HERE, "g") == (60.0, 1, 2)
+    assert meter.enter(HERE, "f") == (60.0, 2, 3)
+    meter.leave(HERE, "f")
+    assert meter.enter(HERE, "f") == (60.0, 2, 3)
+    meter.add(Resource(HERE, "f"), {"ConcurrentExecutions": 2, ALL_RUNNING: 3})
+    found = {point.dimensions: point.datum.most for point in meter.points(HERE)}
     assert found[()] == 3
     assert found[(("FunctionName", "f"),)] == 2

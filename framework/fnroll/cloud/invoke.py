@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+from fnroll.cloud.accounts import credentials
 from fnroll.cloud.layers import layer_keys
 from fnroll.cloud.metrics import ALL_RUNNING, Meter, Resource
 from fnroll.cloud.names import FunctionRef, is_version
@@ -73,13 +74,13 @@ class _Counted:
         self._meter = meter
         self._ref = ref
         self._version = config.version
-        self._began, self._mine, self._total = meter.enter(ref.region, ref.name)
+        self._began, self._mine, self._total = meter.enter(ref.home, ref.name)
 
     def over(self, what: Outcome | BaseException) -> None:
         ref, meter = self._ref, self._meter
-        meter.leave(ref.region, ref.name)
+        meter.leave(ref.home, ref.name)
         is_alias = ref.qualifier is not None and not is_version(ref.qualifier)
-        resource = Resource(ref.region, ref.name, ref.qualifier, self._version if is_alias else None)
+        resource = Resource(ref.home, ref.name, ref.qualifier, self._version if is_alias else None)
         if isinstance(what, Outcome):
             counted = {
                 "Invocations": 1,
@@ -237,8 +238,8 @@ class Invocations:
             timeout=config["Timeout"],
             tmp_mb=config["EphemeralStorage"]["Size"],
             environment={**self._local(), **config.get("Environment", {}).get("Variables", {})},
-            credentials=CREDENTIALS,
-            region=function.region,
+            credentials=credentials(function.home.account),
+            region=function.home.region,
             log_group=logging.get("LogGroup"),
             log_format=logging.get("LogFormat", "Text"),
             application_log_level=logging.get("ApplicationLogLevel"),
@@ -256,11 +257,3 @@ class Invocations:
         if self._network != "host":
             return {}
         return {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{self._port}"}
-
-
-CREDENTIALS: Mapping[str, str] = {
-    "AWS_ACCESS_KEY_ID": "ASIAFNLOCALCLOUD0000",
-    "AWS_SECRET_ACCESS_KEY": "local-cloud-needs-no-secret",
-    "AWS_SESSION_TOKEN": "local-cloud-session",
-}
-"""What a function signs with: made up, and never the user's own."""

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from fnroll.cloud.names import Home
+
 NAMESPACE: Final = "AWS/Lambda"
 KEPT_SECONDS: Final = 15 * 86_400
 """How long AWS keeps points of a minute."""
@@ -59,7 +61,7 @@ class Datum:
 class Resource(NamedTuple):
     """Whom a count is for. `qualifier` as the caller gave it; `executed`: the version, of an alias's invocations."""
 
-    region: str
+    home: Home
     function: str
     qualifier: str | None = None
     executed: str | None = None
@@ -83,20 +85,20 @@ class Meter:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._rows: dict[tuple[int, Resource], Row] = {}
-        self._running: dict[tuple[str, str], int] = {}
-        self._all: dict[str, int] = {}
+        self._running: dict[tuple[Home, str], int] = {}
+        self._all: dict[Home, int] = {}
 
-    def enter(self, region: str, function: str) -> tuple[float, int, int]:
-        """An invocation begins: when, and how many of its function and of its region run now, itself included."""
-        key = (region, function)
+    def enter(self, home: Home, function: str) -> tuple[float, int, int]:
+        """An invocation begins: when, and how many of its function and of its home run now, itself included."""
+        key = (home, function)
         mine = self._running[key] = self._running.get(key, 0) + 1
-        total = self._all[region] = self._all.get(region, 0) + 1
+        total = self._all[home] = self._all.get(home, 0) + 1
         return self._clock(), mine, total
 
-    def leave(self, region: str, function: str) -> None:
-        key = (region, function)
+    def leave(self, home: Home, function: str) -> None:
+        key = (home, function)
         self._running[key] -= 1
-        self._all[region] -= 1
+        self._all[home] -= 1
         if not self._running[key]:
             del self._running[key]
 
@@ -122,11 +124,11 @@ class Meter:
         row = self._rows[minute, resource] = {}
         return row
 
-    def points(self, region: str) -> list[Point]:
-        """Every series of the region, with AWS's dimensions."""
+    def points(self, home: Home) -> list[Point]:
+        """Every series of an account in a region, with AWS's dimensions."""
         merged: dict[tuple[int, str, tuple[tuple[str, str], ...]], Datum] = {}
         for (minute, resource), row in list(self._rows.items()):
-            if resource.region != region:
+            if resource.home != home:
                 continue
             for name, datum in list(row.items()):
                 metric = "ConcurrentExecutions" if name == ALL_RUNNING else name

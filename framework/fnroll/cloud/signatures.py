@@ -8,15 +8,13 @@ one that looks like AWS's own, and that nobody here has made, is unknown.
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from fnroll.cloud import sigv4
+from fnroll.cloud.accounts import FUNCTION_SECRET, is_functions, made_here
 from fnroll.cloud.clock import Clock
 from fnroll.cloud.faults import Fault
-from fnroll.cloud.invoke import CREDENTIALS
-from fnroll.cloud.names import ACCOUNT
 from fnroll.cloud.sigv4 import Signature, SignatureError
 from fnroll.emulator.wire import Request
 
@@ -27,9 +25,8 @@ class Signatures:
     """`keys`: secrets by access key id; `required`: whether every API call must be signed."""
 
     def __init__(self, clock: Clock, keys: Mapping[str, str], *, required: bool = False) -> None:
-        own = {CREDENTIALS["AWS_ACCESS_KEY_ID"]: CREDENTIALS["AWS_SECRET_ACCESS_KEY"]}
         self._clock = clock
-        self._keys = {**own, **keys}
+        self._keys = keys
         self.required = required
 
     def check(self, request: Request) -> Signature:
@@ -47,30 +44,14 @@ class Signatures:
         key_id = signature.key_id
         if key_id in self._keys:
             return self._keys[key_id]
-        made = _made_here(key_id, signature.token)
-        if made is not None:
-            return made
+        if is_functions(key_id):
+            return FUNCTION_SECRET
+        made = made_here(key_id)
+        # Those of STS count with their token only.
+        if made is not None and made.active and (made.token is None or made.token == signature.token):
+            return made.secret
         if _MADE_BY_AWS.fullmatch(key_id):
             raise SignatureError(
                 "UnrecognizedClientException", "The security token included in the request is invalid."
             )
         return key_id
-
-
-def _made_here(key_id: str, token: str | None) -> str | None:
-    """The secret of a key that moto's IAM or STS has made; those of STS count with their token only."""
-    if "moto.sts.models" in sys.modules:
-        from moto.sts.models import sts_backends
-
-        for sessions in list(sts_backends[ACCOUNT].values()):
-            for role in list(sessions.assumed_roles):
-                if role.access_key_id == key_id:
-                    return str(role.secret_access_key) if role.session_token == token else None
-    if "moto.iam.models" in sys.modules:
-        from moto.iam.models import iam_backends
-
-        for users in list(iam_backends[ACCOUNT].values()):
-            for key in list(users.access_keys.values()):
-                if key.access_key_id == key_id and key.status == "Active":
-                    return str(key.secret_access_key)
-    return None

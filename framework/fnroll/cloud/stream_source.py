@@ -23,6 +23,7 @@ from fnroll.cloud.destinations import Sender
 from fnroll.cloud.faults import Fault
 from fnroll.cloud.feeder import pause
 from fnroll.cloud.invoke import Invocations, Request
+from fnroll.cloud.names import home_of
 from fnroll.cloud.services import ServiceError, Services
 from fnroll.cloud.source_events import (
     Lost,
@@ -89,7 +90,7 @@ class StreamFeeder:
         self._places = places.setdefault(row.uuid, {})
         self.news = asyncio.Event()
         self.ready = asyncio.Event()
-        self._region = row.arn.split(":")[3]
+        self._home = home_of(row.arn)
         self._kinesis = row.service == "kinesis"
         self._service = "kinesis" if self._kinesis else "dynamodbstreams"
         # moto forgets in a shard's iterator which stream it is of, where that was named by its ARN.
@@ -273,7 +274,7 @@ class StreamFeeder:
             await self._told(self._row.uuid, result)
 
     def _ask(self, operation: str, **given: Any) -> Awaitable[dict[str, Any]]:
-        return partial(self._services.ask, self._service, self._region)(operation, given)
+        return partial(self._services.ask, self._service, self._home)(operation, given)
 
 
 def _busy(shard: Shard) -> bool:

@@ -20,8 +20,9 @@ from typing import Any
 from fnroll.cloud.logs import LogBuffer
 from fnroll.cloud.metric_queries import QueryError, Series, evaluate, is_statistic, statistic
 from fnroll.cloud.metrics import NAMESPACE, UNITS, Datum, Meter
-from fnroll.cloud.names import ACCOUNT
+from fnroll.cloud.names import Home, home_of
 from fnroll.cloud.triggers import Invoke, triggering
+from fnroll.emulator.api import LogLine
 
 _meter: ContextVar[Meter | None] = ContextVar("meter", default=None)
 
@@ -53,12 +54,12 @@ class Watch:
 def _feed(buffer: LogBuffer) -> None:
     from moto.logs.models import logs_backends
 
-    def place(line: Any) -> tuple[str, str, str]:
-        return line.region, line.group, line.stream
+    def place(line: LogLine) -> tuple[Home, str, str]:
+        return home_of(line.arn), line.group, line.stream
 
     # Streams interleave; the sort is stable, so each keeps its order.
-    for (region, group, stream), lines in groupby(sorted(buffer.take(), key=place), place):
-        backend: Any = logs_backends[ACCOUNT][region]
+    for (home, group, stream), lines in groupby(sorted(buffer.take(), key=place), place):
+        backend: Any = logs_backends[home.account][home.region]
         if group not in backend.groups:
             backend.create_log_group(group, {})
         backend.ensure_log_stream(group, stream)
@@ -76,7 +77,7 @@ def install() -> None:
     class Backend(models.CloudWatchBackend):
         def get_all_metrics(self) -> list[Any]:
             meter = _meter.get()
-            points = meter.points(self.region_name) if meter is not None else []
+            points = meter.points(Home(self.account_id, self.region_name)) if meter is not None else []
             return super().get_all_metrics() + [_as_moto(models, point) for point in points]
 
         def get_metric_data(

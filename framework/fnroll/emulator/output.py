@@ -172,7 +172,7 @@ class Journal:
         if self._sink is not None:
             now, config = int(self._clock() * 1000), self._config
             line = LogLine(
-                config.name, config.version, self.stream, self._request_id, now, text, config.region, self._group
+                config.name, config.version, self.stream, self._request_id, now, text, config.arn, self._group
             )
             try:
                 self._sink(line)
