@@ -218,7 +218,7 @@ class Gate:
         is_lambda = self._is_lambda(request, scope)
         if self._signatures.required:
             try:
-                self._signatures.check(request)
+                await self._signatures.admit(request)
             except Fault as fault:
                 if is_lambda:
                     raise

@@ -7,16 +7,20 @@ one that looks like AWS's own, and that nobody here has made, is unknown.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from fnroll.cloud import sigv4
+from fnroll.cloud import sigv4, sigv4_pieces
 from fnroll.cloud.accounts import FUNCTION_SECRET, is_functions, made_here
 from fnroll.cloud.clock import Clock
 from fnroll.cloud.faults import Fault
 from fnroll.cloud.sigv4 import Signature, SignatureError
 from fnroll.emulator.wire import Request
+
+LARGE = 1 << 18
+"""Bytes of a body that take about a millisecond."""
 
 _MADE_BY_AWS = re.compile(r"(?:AKIA|ASIA)[A-Z0-9]{16}")
 
@@ -29,13 +33,22 @@ class Signatures:
         self._keys = keys
         self.required = required
 
+    async def admit(self, request: Request) -> Signature:
+        """As `check`; beside the event loop, where the body is so large that others would wait for it."""
+        if len(request.body) < LARGE:
+            return self.check(request)
+        return await asyncio.to_thread(self.check, request)
+
     def check(self, request: Request) -> Signature:
         """The signature of a request that is signed as it should be. Raises Fault with AWS's refusals."""
         try:
             signature = sigv4.read(request)
             if signature is None:
                 raise SignatureError("MissingAuthenticationTokenException", "Missing Authentication Token")
-            sigv4.check(request, signature, self._secret(signature), datetime.fromtimestamp(self._clock.time(), UTC))
+            secret = self._secret(signature)
+            sigv4.check(request, signature, secret, datetime.fromtimestamp(self._clock.time(), UTC))
+            if sigv4_pieces.is_in_pieces(request):
+                sigv4_pieces.check(request, signature, secret)
         except SignatureError as error:
             raise Fault(error.code, error.message) from None
         return signature

@@ -44,7 +44,7 @@ class UrlGate:
         if url.auth == "AWS_IAM":
             if not sigv4.is_signed(request):
                 return url_events.FORBIDDEN
-            signature = self._signatures.check(request)
+            signature = await self._signatures.admit(request)
             if (signature.service, signature.region) != ("lambda", home.region):
                 raise Fault("InvalidSignatureException", sigv4.wrong_scope(signature, home.region))
             caller = url_events.Signer(signature.key_id, identity(signature.key_id).account)
