@@ -3,10 +3,12 @@
     python benchmarks/invoke.py [SECONDS]
 
 Beside it: AWS's Runtime Interface Emulator, running the same bootstrap (its program lies in the wheel of aws-sam-cli,
-which pip fetches into a directory of the benchmark's own), and a floor: the same HTTP server answering the same request
-by itself, without any function behind it. Twice: for an echo by Python's standard library, which itself takes about as
-long as either emulator, and for one in C (where there is a compiler), which leaves the emulators alone with the kernel.
-The load comes from a process of its own (benchmarks/load.py); on a machine with two cores all share them.
+which pip fetches into a directory of the benchmark's own), and two floors: the same HTTP server answering the same
+request by itself, without any function behind it; and a bare loop that hands events from the same clients to the same
+functions and knows nothing else (benchmarks/relay.py), which no emulator in Python can be faster than. Twice: for an
+echo by Python's standard library, which itself takes about as long as either emulator, and for one in C (where there is
+a compiler), which leaves the emulators alone with the kernel. The load comes from a process of its own
+(benchmarks/load.py); on a machine with two cores all share them.
 
 AWS's emulator takes one invocation at a time: a second one at once ends its process. Its rate on one connection is so
 the most that it gives eight clients, and is what stands there.
@@ -172,6 +174,19 @@ def main(seconds: float) -> None:
             fn("local", "down", cwd=project)
 
 
+@contextmanager
+def relay(bootstrap: Path, count: int) -> Iterator[int]:
+    """A bare loop between callers and so many bootstraps; its port."""
+    command = [sys.executable, str(Path(__file__).with_name("relay.py")), str(bootstrap), str(count)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True) as running:
+        assert running.stdin is not None and running.stdout is not None
+        try:
+            yield int(running.stdout.readline())
+        finally:
+            running.stdin.close()
+            running.wait()
+
+
 def compare(port: int, program: Path | None, bootstrap: Path, seconds: float) -> None:
     ours = request(port, "/2015-03-31/functions/echo/invocations?Qualifier=current")
     rows: list[tuple[str, int, dict[str, Any]]] = []
@@ -188,6 +203,10 @@ def compare(port: int, program: Path | None, bootstrap: Path, seconds: float) ->
             rows.append(("fn", connections, measure(port, connections, seconds, ours)))
             floor = measure(floor_port, connections, seconds, request(floor_port, "/"))
             rows.append(("floor: HTTP server alone", connections, floor))
+            with relay(bootstrap, connections) as relay_port:
+                measure(relay_port, connections, min(1.0, seconds), request(relay_port, "/"))
+                bare = measure(relay_port, connections, seconds, request(relay_port, "/"))
+            rows.append(("floor: a bare relay", connections, bare))
     base = rows[0][2]["rate"] if program is not None else None
     print(f"{'':26}{'connections':>12}{'a second':>10}{'p50 ms':>9}{'p99 ms':>9}   times AWS's emulator")
     for name, connections, row in rows:

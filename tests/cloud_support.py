@@ -15,7 +15,8 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableSequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,7 +64,7 @@ class FakeEmulator:
     """Answers invocations with a Python function; remembers what it was asked."""
 
     function: Function = echo
-    seen: list[tuple[FunctionConfig, Invocation]] = field(default_factory=list)
+    seen: MutableSequence[tuple[FunctionConfig, Invocation]] = field(default_factory=list)
     reserved: dict[str, int | None] = field(default_factory=dict)
     retired: list[str] = field(default_factory=list)
     tier: str = "fake"
@@ -115,9 +116,7 @@ class FakeEmulator:
         if self.sink is not None:
             group = config.log_group or f"/aws/lambda/{config.name}"
             stream, now = f"2026/01/01/[{config.version}]0", int(time.time() * 1000)
-            self.sink(
-                LogLine(config.name, config.version, stream, invocation.request_id, now, text, config.region, group)
-            )
+            self.sink(LogLine(config.name, config.version, stream, invocation.request_id, now, text, config.arn, group))
 
     async def provision(self, config: FunctionConfig, count: int) -> None:
         self.provisioned[config.arn, config.version] = count
@@ -161,8 +160,16 @@ def served(
         yield endpoint, fake
 
 
-def client(endpoint: cloud.Endpoint | str, service: str = "lambda", region: str = "us-east-1") -> Any:
-    """An unmodified boto3 client."""
+def client(
+    endpoint: cloud.Endpoint | str,
+    service: str = "lambda",
+    region: str = "us-east-1",
+    *,
+    key: str = "test",
+    secret: str | None = None,
+    token: str | None = None,
+) -> Any:
+    """An unmodified boto3 client; a `key` of twelve digits is that account's."""
     # Imported here: the program below must start without botocore.
     import boto3
     from botocore.config import Config
@@ -172,8 +179,9 @@ def client(endpoint: cloud.Endpoint | str, service: str = "lambda", region: str 
         service,
         endpoint_url=endpoint if isinstance(endpoint, str) else endpoint.url,
         region_name=region,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
+        aws_access_key_id=key,
+        aws_secret_access_key=secret or key,
+        aws_session_token=token,
         config=Config(retries={"total_max_attempts": 1}),
     )
 
@@ -257,7 +265,7 @@ def main(state: str, port: str, heard: str | None = None) -> None:
             port=int(port),
             stop=asyncio.Event(),
             on_ready=lambda endpoint: print(endpoint.url, flush=True),
-            emulator=FakeEmulator(hearing).open,
+            emulator=FakeEmulator(hearing, seen=deque(maxlen=0)).open,  # what it took is asked for as the cloud's own
         )
 
     asyncio.run(serve())

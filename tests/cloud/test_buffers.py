@@ -16,11 +16,13 @@ from fnroll.cloud.logs import LogBuffer
 from fnroll.cloud.metric_queries import statistic
 from fnroll.cloud.metric_values import NAMES, Datum, pack, packed_names, unpack
 from fnroll.cloud.metrics import ALL_RUNNING, MAX_ROWS, Meter, Resource, Wanted
+from fnroll.cloud.names import Home
 from fnroll.cloud.others import Others
 from fnroll.cloud.watch import EACH, Shown, Watch
 from fnroll.emulator.api import LogLine
 from fnroll.emulator.wire import Request
 
+HERE = Home("000000000000", "us-east-1")
 VALUES = st.one_of(st.just(0.0), st.integers(1, 2000), st.floats(1e-3, 1e9))
 
 
@@ -56,10 +58,10 @@ def test_percentiles_of_a_minute_that_is_over_are_good_to_three_digits(stat: str
     meter = Meter(lambda: now[0])
     durations = sorted(chance.lognormvariate(3, 1) for _ in range(5000))
     for duration in durations:
-        meter.add(Resource("r", "f"), {"Duration": duration})
+        meter.add(Resource(HERE, "f"), {"Duration": duration})
     now[0] = 90.0
-    meter.add(Resource("r", "f"), {"Duration": 1.0})
-    (point,) = meter.points("r", Wanted("Duration", (("FunctionName", "f"),), 0, 60))
+    meter.add(Resource(HERE, "f"), {"Duration": 1.0})
+    (point,) = meter.points(HERE, Wanted("Duration", (("FunctionName", "f"),), 0, 60))
     exact = durations[-int(-len(durations) * float(stat[1:]) // 100) - 1]
     assert statistic(stat, [point.datum]) == pytest.approx(exact, rel=0.005)
     assert point.datum.total == pytest.approx(sum(durations))
@@ -70,11 +72,11 @@ def test_an_invocation_of_several_minutes_counts_in_the_one_it_began_in() -> Non
     meter = Meter(lambda: now[0])
     for minute in range(5):
         now[0] = minute * 60.0
-        meter.add(Resource("r", "f"), {"Invocations": 1, "Duration": float(minute)})
-    meter.add(Resource("r", "f"), {"Invocations": 1, "Duration": 240_000.0}, at=60.0)
+        meter.add(Resource(HERE, "f"), {"Invocations": 1, "Duration": float(minute)})
+    meter.add(Resource(HERE, "f"), {"Invocations": 1, "Duration": 240_000.0}, at=60.0)
     now[0] = 600.0
-    meter.add(Resource("r", "f"), {"Invocations": 1})
-    found = {point.minute: point.datum for point in meter.points("r") if point[1:3] == ("Duration", ())}
+    meter.add(Resource(HERE, "f"), {"Invocations": 1})
+    found = {point.minute: point.datum for point in meter.points(HERE) if point[1:3] == ("Duration", ())}
     assert found[60].spread() == {1.0: 1, 240_000.0: 1}
     assert (found[0].spread(), found[120].spread()) == ({0.0: 1}, {2.0: 1})
 
@@ -89,7 +91,7 @@ def test_a_row_is_small() -> None:
             now[0] = minute * 60.0
             for _ in range(30):
                 values = {"Invocations": 1, "Errors": 0, "Throttles": 0, "Duration": chance.lognormvariate(2, 0.7)}
-                meter.add(Resource("r", "f", "live", "1"), {**values, "ConcurrentExecutions": 1, ALL_RUNNING: 2})
+                meter.add(Resource(HERE, "f", "live", "1"), {**values, "ConcurrentExecutions": 1, ALL_RUNNING: 2})
         size, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -100,8 +102,8 @@ def test_rows_are_bounded_in_number_and_in_time() -> None:
     clock = iter(range(0, 10**9, 60))
     meter = Meter(lambda: float(next(clock)))
     for _ in range(MAX_ROWS + 50):
-        meter.add(Resource("r", "f"), {"Invocations": 1})
-    minutes = {point.minute for point in meter.points("r")}
+        meter.add(Resource(HERE, "f"), {"Invocations": 1})
+    minutes = {point.minute for point in meter.points(HERE)}
     assert len(minutes) <= MAX_ROWS
     assert max(minutes) - min(minutes) <= 15 * 86400
 
@@ -114,22 +116,27 @@ def test_rows_are_bounded_in_bytes() -> None:
     for minute in range(8):
         now[0] = minute * 60.0
         for duration in durations:
-            meter.add(Resource("r", "f"), {"Duration": duration})
-    assert sorted(point.minute for point in meter.points("r", Wanted("Duration", (), 0, 10**9))) == [240, 300, 360, 420]
+            meter.add(Resource(HERE, "f"), {"Duration": duration})
+    assert sorted(point.minute for point in meter.points(HERE, Wanted("Duration", (), 0, 10**9))) == [
+        240,
+        300,
+        360,
+        420,
+    ]
 
 
 def test_how_many_run_is_counted_by_function_in_all_and_of_those_without_a_reservation() -> None:
     meter = Meter(lambda: 60.0)
     meter.reserve(ARN + "g", True)
-    assert meter.enter("us-east-1", "f") == (60.0, 1, 1, 1)
-    assert meter.enter("us-east-1", "g") == (60.0, 1, 2, None)
-    second = meter.enter("us-east-1", "f")
+    assert meter.enter(HERE, "f") == (60.0, 1, 1, 1)
+    assert meter.enter(HERE, "g") == (60.0, 1, 2, None)
+    second = meter.enter(HERE, "f")
     assert second == (60.0, 2, 3, 2)
-    meter.leave("us-east-1", "f", second)
-    assert meter.enter("us-east-1", "f") == (60.0, 2, 3, 2)
+    meter.leave(HERE, "f", second)
+    assert meter.enter(HERE, "f") == (60.0, 2, 3, 2)
     counted = {"ConcurrentExecutions": 2, ALL_RUNNING: 3, "UnreservedConcurrentExecutions": 2}
-    meter.add(Resource("us-east-1", "f"), counted)
-    found = {point[1:3]: point.datum.most for point in meter.points("us-east-1")}
+    meter.add(Resource(HERE, "f"), counted)
+    found = {point[1:3]: point.datum.most for point in meter.points(HERE)}
     assert found["ConcurrentExecutions", ()] == 3
     assert found["ConcurrentExecutions", (("FunctionName", "f"),)] == 2
     assert found["UnreservedConcurrentExecutions", ()] == 2
@@ -137,7 +144,7 @@ def test_how_many_run_is_counted_by_function_in_all_and_of_those_without_a_reser
 
 
 def line(number: int, text: str = "") -> LogLine:
-    return LogLine("f", "1", f"stream-{number % 3}", f"id-{number}", number, text or str(number), "us-east-1", "/g")
+    return LogLine("f", "1", f"stream-{number % 3}", f"id-{number}", number, text or str(number), ARN + "f", "/g")
 
 
 def test_lines_that_were_packed_come_out_as_they_went_in() -> None:
@@ -172,7 +179,7 @@ def test_lines_that_were_read_are_bounded_too() -> None:
     try:
         for number in range(10, 80):
             others.watch.logs.add(line(number)._replace(timestamp_ms=int(time.time() * 1000)))
-            answer = others.answer_now(Request("POST", "/", asked, b'{"logGroupName":"/g"}'), "logs")
+            answer = others.answer_now(Request("POST", "/", asked, b'{"logGroupName":"/g"}'), "logs", HERE.account)
         seen = sorted(int(event["message"]) for event in json.loads(answer.body)["events"])
     finally:
         others.close()

@@ -164,11 +164,11 @@ class Stuck(Others):
         super().__init__()
         self.sending, self.released = threading.Event(), threading.Event()
 
-    def answer_now(self, request: Request, service: str | None) -> Answer:
+    def answer_now(self, request: Request, service: str | None, account: str) -> Answer:
         if request.header("x-amz-target") == "AmazonSQS.SendMessage":
             self.sending.set()
             self.released.wait()
-        return super().answer_now(request, service)
+        return super().answer_now(request, service, account)
 
 
 def test_what_was_on_its_way_to_a_destination_is_sent_after_a_restart(tmp_path: Path) -> None:

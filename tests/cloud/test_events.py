@@ -14,13 +14,13 @@ from cloud_support import Failure, FakeEmulator, client, echo, make, served
 from fnroll.cloud.control import Control
 from fnroll.cloud.events import EventQueue
 from fnroll.cloud.invoke import Invocations, Request
-from fnroll.cloud.names import FunctionRef
+from fnroll.cloud.names import DEFAULT_ACCOUNT, FunctionRef, Home
 from fnroll.cloud.state import State
 from fnroll.cloud.store import Store
 from fnroll.emulator.api import FunctionConfig, Invocation
 from fnroll.errors import InvocationThrottled, SandboxError
 
-HELLO = FunctionRef("us-east-1", "hello", None)
+HELLO = FunctionRef(Home(DEFAULT_ACCOUNT, "us-east-1"), "hello", None)
 
 
 class ManualClock:
@@ -165,7 +165,7 @@ def test_an_event_for_a_function_that_is_gone_is_dropped(tmp_path: Path) -> None
     fake = FakeEmulator()
 
     async def test(queue: EventQueue, clock: ManualClock, state: State) -> None:
-        await queue.put(Request(FunctionRef("us-east-1", "gone", None), b"1", "a"))
+        await queue.put(Request(FunctionRef(Home(DEFAULT_ACCOUNT, "us-east-1"), "gone", None), b"1", "a"))
         await queue.put(Request(HELLO, b"2", "b"))
         await until(lambda: queued(state.read) == 0)
 

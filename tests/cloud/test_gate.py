@@ -134,7 +134,7 @@ def test_without_moto_the_refusal_names_the_extra(tmp_path: Path) -> None:
 
     others = Others(missing)
     request = Request("GET", "/", [("authorization", authorization("sqs"))], b"")
-    answer = asyncio.run(others.answer(request, "sqs"))
+    answer = asyncio.run(others.answer(request, "sqs", "000000000000"))
     assert answer.status == 501
     assert b"fnroll[local]" in answer.body
     others.close()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from fnroll.cloud import protocol
 from fnroll.cloud.constraints import _pattern
 from fnroll.cloud.faults import Fault
-from fnroll.cloud.names import ACCOUNT, parse_function
+from fnroll.cloud.names import DEFAULT_ACCOUNT, Home, parse_function
 from fnroll.cloud.payloads import check_json
 from fnroll.definition import service
 from fnroll.emulator.wire import Request
@@ -85,7 +85,7 @@ def test_a_query_that_an_operation_insists_on_tells_it_apart() -> None:
 
 
 def test_a_list_in_the_query_is_every_value() -> None:
-    arn = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:f"
+    arn = f"arn:aws:lambda:us-east-1:{DEFAULT_ACCOUNT}:function:f"
     name, found = parsed("DELETE", f"/2017-03-31/tags/{quote(arn, safe='')}?tagKeys=a&tagKeys=b")
     assert (name, found) == ("UntagResource", {"Resource": arn, "TagKeys": ["a", "b"]})
 
@@ -181,8 +181,9 @@ def test_a_number_of_any_length_is_json() -> None:
 @given(NAMES, st.none() | st.sampled_from(["$LATEST", "12", "live"]))
 def test_an_arn_and_its_name_mean_the_same_function(name: str, qualifier: str | None) -> None:
     suffix = f":{qualifier}" if qualifier else ""
-    arn = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:{name}{suffix}"
-    by_arn, by_name = parse_function(arn, "us-east-1"), parse_function(name, "us-east-1", qualifier)
+    arn = f"arn:aws:lambda:us-east-1:{DEFAULT_ACCOUNT}:function:{name}{suffix}"
+    home = Home(DEFAULT_ACCOUNT, "us-east-1")
+    by_arn, by_name = parse_function(arn, home), parse_function(name, home, qualifier)
     assert by_arn == by_name
     assert by_arn.asked_arn == arn
 
@@ -198,7 +199,7 @@ def test_each_pattern_of_the_model_can_be_checked() -> None:
 )
 def test_tags_may_hold_letters_of_any_script(key: str, fits: bool) -> None:
     body = {"Tags": {"key": key}}
-    arn = quote(f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:f", safe="")
+    arn = quote(f"arn:aws:lambda:us-east-1:{DEFAULT_ACCOUNT}:function:f", safe="")
     if fits:
         assert parsed("POST", f"/2017-03-31/tags/{arn}", body)[1]["Tags"] == {"key": key}
     else:

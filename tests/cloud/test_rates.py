@@ -9,6 +9,7 @@ import pytest
 
 from cloud_support import raw, served
 from fnroll.cloud.faults import Fault
+from fnroll.cloud.names import Home
 from fnroll.cloud.rates import Rates
 
 
@@ -22,11 +23,14 @@ class Hands:
         self.moment += seconds
 
 
-def accepted(rates: Rates, operation: str, region: str = "us-east-1", most: int = 300) -> int:
+HERE = Home("000000000000", "us-east-1")
+
+
+def accepted(rates: Rates, operation: str, home: Home = HERE, most: int = 300) -> int:
     """How many calls at once are taken."""
     for number in range(most):
         try:
-            rates.take(operation, region)
+            rates.take(operation, home)
         except Fault as fault:
             assert (fault.status, fault.reason) == (429, "CallerRateLimitExceeded")
             return number
@@ -44,12 +48,13 @@ def test_a_seconds_calls_are_taken_and_come_back_with_time(operation: str, rate:
     assert accepted(rates, operation) == rate
 
 
-def test_limits_are_apart_by_region_and_share_among_the_rest() -> None:
+def test_limits_are_apart_by_account_and_region_and_share_among_the_rest() -> None:
     rates = Rates(Hands())
     assert accepted(rates, "UpdateFunctionCode") == 15
     assert accepted(rates, "PublishVersion") == 0
     assert accepted(rates, "GetFunction") == 100
-    assert accepted(rates, "PublishVersion", "eu-west-1") == 15
+    assert accepted(rates, "PublishVersion", HERE._replace(region="eu-west-1")) == 15
+    assert accepted(rates, "PublishVersion", HERE._replace(account="111111111111")) == 15
 
 
 def test_the_port_refuses_with_lambdas_words(tmp_path: Path) -> None:

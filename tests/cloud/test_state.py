@@ -15,7 +15,8 @@ import pytest
 
 from cloud_support import FakeEmulator, client, make, package, process, raw, served
 from fnroll import cloud
-from fnroll.cloud.state import MIGRATIONS, State
+from fnroll.cloud.migrations import MIGRATIONS
+from fnroll.cloud.state import State
 from fnroll.errors import CloudError
 
 
@@ -139,7 +140,7 @@ def test_a_database_that_is_none_is_an_error_with_a_way_out(tmp_path: Path) -> N
 def test_a_failing_transaction_leaves_nothing(tmp_path: Path) -> None:
     state = State(tmp_path)
     with pytest.raises(RuntimeError), state.transaction() as db:
-        db.execute("INSERT INTO layer VALUES ('r', 'n', 1)")
+        db.execute("INSERT INTO layer VALUES ('a', 'r', 'n', 1)")
         raise RuntimeError
     assert state.read.execute("SELECT COUNT(*) FROM layer").fetchone()[0] == 0
     state.close()

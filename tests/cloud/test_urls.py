@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from cloud_support import Failure, client, make, raw, served
 from fnroll.cloud import Endpoint, url_events
+from fnroll.cloud.names import Home
 from fnroll.emulator.api import FunctionConfig, Invocation
 from fnroll.emulator.wire import Request
 
@@ -82,7 +83,9 @@ def test_the_event_is_payload_format_2(lambda_: Any, endpoint: Endpoint) -> None
 
 def arrival(headers: list[tuple[str, str]], body: bytes) -> url_events.Arrival:
     request = Request("POST", "/", headers, body)
-    return url_events.Arrival(request, "/", "id", "us-east-1", "127.0.0.1", "r", "t", datetime.now(UTC))
+    return url_events.Arrival(
+        request, "/", "id", Home("000000000000", "us-east-1"), "127.0.0.1", "r", "t", datetime.now(UTC)
+    )
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,7 @@ def test_a_drain_reads_what_was_printed_without_waiting_and_ends() -> None:
 
 def test_a_journal_hands_on_every_line_and_keeps_those_of_the_invocation(tmp_path: Path) -> None:
     seen: list[LogLine] = []
+    arn = function(tmp_path).arn
     journal = Journal(function(tmp_path), "stream", seen.append, lambda: 1.5)
     journal.write("INIT_START", keep=False)
     journal.write("loading")
@@ -72,9 +73,9 @@ def test_a_journal_hands_on_every_line_and_keeps_those_of_the_invocation(tmp_pat
     assert journal.take() == "loading\nhällo\n".encode()
     assert journal.take() == b""
     assert seen == [
-        LogLine("hello", "$LATEST", "stream", None, 1500, "INIT_START", "us-east-1", "/aws/lambda/hello"),
-        LogLine("hello", "$LATEST", "stream", None, 1500, "loading", "us-east-1", "/aws/lambda/hello"),
-        LogLine("hello", "$LATEST", "stream", "id", 1500, "hällo", "us-east-1", "/aws/lambda/hello"),
+        LogLine("hello", "$LATEST", "stream", None, 1500, "INIT_START", arn, "/aws/lambda/hello"),
+        LogLine("hello", "$LATEST", "stream", None, 1500, "loading", arn, "/aws/lambda/hello"),
+        LogLine("hello", "$LATEST", "stream", "id", 1500, "hällo", arn, "/aws/lambda/hello"),
     ]
 
 

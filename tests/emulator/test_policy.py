@@ -80,6 +80,21 @@ def test_the_account_is_shared_by_functions_without_a_reservation() -> None:
     assert ledger.admit("b", "1") is None
 
 
+def test_each_account_has_its_own_concurrency_in_each_region() -> None:
+    homes = ("us-east-1:111111111111", "us-east-1:222222222222", "eu-west-1:111111111111")
+    first, second, third = (f"arn:aws:lambda:{home}:function:" for home in homes)
+    ledger = Ledger(Account(concurrency=2))
+    ledger.reserve(first + "reserved", 1)
+    ledger.provision(second + "ready", "1", 1)
+    assert [ledger.admit(first + name, "1") for name in "ab"] == [None, ACCOUNT]
+    assert [ledger.admit(second + name, "1") for name in "ab"] == [None, ACCOUNT]
+    assert [ledger.admit(third + name, "1") for name in "abc"] == [None, None, ACCOUNT]
+    ledger.done(first + "a", "1")
+    assert [ledger.admit(home + "b", "1") for home in (first, second, third)] == [None, ACCOUNT, ACCOUNT]
+    ledger.reserve(first + "reserved", None)
+    assert [ledger.admit(home + "c", "1") for home in (first, second, third)] == [None, ACCOUNT, ACCOUNT]
+
+
 def test_a_reservation_is_a_floor_and_a_ceiling() -> None:
     ledger = Ledger(Account(concurrency=3))
     ledger.reserve("a", 1)

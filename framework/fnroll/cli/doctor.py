@@ -31,7 +31,7 @@ INSIDE = "/usr/local/bin:/usr/bin:/bin"
 
 _EXTRAS = (
     ("moto", "local", "S3, SQS, SNS and other services in the local cloud"),
-    ("uvloop", "fast", "a faster event loop under the local cloud"),
+    ("uvloop", "local", "a faster event loop under the local cloud"),
 )
 """Module, extra of ours, what it is for."""
 

@@ -103,7 +103,7 @@ def _function(call: Call, given: Given, otherwise: str) -> FunctionRow:
 
 def _arn(call: Call, given: Given) -> str:
     name = given["FunctionName"].rpartition("function:")[2].partition(":")[0]
-    return function_arn(call.region, name, given["Name"])
+    return function_arn(call.home, name, given["Name"])
 
 
 def _weights(given: Given) -> dict[str, float] | None:

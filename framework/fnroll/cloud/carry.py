@@ -17,8 +17,9 @@ from contextlib import closing
 from pathlib import Path
 
 from fnroll.cloud.layers import referenced
+from fnroll.cloud.migrations import MIGRATIONS, migrate
 from fnroll.cloud.standing import WAIT
-from fnroll.cloud.state import MIGRATIONS, hold
+from fnroll.cloud.state import hold
 from fnroll.cloud.store import MAX_ZIPPED, is_key
 from fnroll.errors import CloudError
 
@@ -43,6 +44,7 @@ def export(state_dir: Path, target: Path) -> int:
             copy = Path(scratch) / DATABASE
             _copy(state_dir / DATABASE, copy)
             with closing(_opened(copy)) as db:
+                migrate(db, state_dir / DATABASE)
                 packages = sorted(referenced(db)[0])
             with zipfile.ZipFile(beside, "w", zipfile.ZIP_STORED) as out:
                 _put(out, copy, DATABASE, zipfile.ZIP_DEFLATED)
@@ -107,6 +109,7 @@ def _unpack(source: Path, scratch: Path) -> int:
         raise ValueError(f"it has no {DATABASE}")
     with closing(_opened(scratch / DATABASE)) as db:
         _check(db)
+        migrate(db, source)
         for key in sorted(referenced(db)[0]):
             if not (scratch / "packages" / f"{key}.zip").exists():
                 raise ValueError(f"the package {key} is missing")

@@ -11,7 +11,7 @@ import secrets
 from typing import Any
 
 from fnroll.cloud.faults import Fault, conflict, not_built
-from fnroll.cloud.names import ACCOUNT
+from fnroll.cloud.names import lambda_arn
 from fnroll.cloud.records import Call, Given, Result, as_function, named, page
 
 NOUN = "CodeSigning"
@@ -19,7 +19,7 @@ NOUN = "CodeSigning"
 
 def create_code_signing_config(call: Call, given: Given) -> Result:
     name = f"csc-{secrets.token_hex(9)[:17]}"
-    arn = f"arn:aws:lambda:{call.region}:{ACCOUNT}:code-signing-config:{name}"
+    arn = lambda_arn(call.home, f"code-signing-config:{name}")
     said = {
         "CodeSigningConfigId": name,
         "CodeSigningConfigArn": arn,
@@ -55,7 +55,7 @@ def delete_code_signing_config(call: Call, given: Given) -> Result:
 
 
 def list_code_signing_configs(call: Call, given: Given) -> Result:
-    rows = call.db.execute("SELECT said FROM code_signing WHERE region = ? ORDER BY arn", (call.region,))
+    rows = call.db.execute("SELECT said FROM code_signing WHERE account = ? AND region = ? ORDER BY arn", call.home)
     chosen, marker = page(
         [json.loads(row["said"]) for row in rows], lambda said: str(said["CodeSigningConfigArn"]), given
     )
@@ -71,8 +71,8 @@ def list_functions_by_code_signing_config(call: Call, given: Given) -> Result:
 
 def put_function_code_signing_config(call: Call, given: Given) -> Result:
     arn = given["CodeSigningConfigArn"]
-    said = _existing(call, arn)
     _, function = named(call, given)
+    said = _existing(call, arn)
     if said["CodeSigningPolicies"].get("UntrustedArtifactOnDeployment") == "Enforce":
         raise not_built("The code signing policy Enforce")
     call.db.execute(
@@ -98,7 +98,9 @@ def delete_function_code_signing_config(call: Call, given: Given) -> Result:
 
 
 def _existing(call: Call, arn: str) -> dict[str, Any]:
-    row = call.db.execute("SELECT said FROM code_signing WHERE arn = ? AND region = ?", (arn, call.region)).fetchone()
+    row = call.db.execute(
+        "SELECT said FROM code_signing WHERE arn = ? AND account = ? AND region = ?", (arn, *call.home)
+    ).fetchone()
     if row is None:
         raise Fault(
             "CodeSigningConfigNotFoundException",
@@ -119,5 +121,6 @@ def _functions(call: Call, arn: str) -> list[str]:
 
 def _save(call: Call, arn: str, said: dict[str, Any]) -> None:
     call.db.execute(
-        "INSERT OR REPLACE INTO code_signing (arn, region, said) VALUES (?, ?, ?)", (arn, call.region, json.dumps(said))
+        "INSERT OR REPLACE INTO code_signing (arn, account, region, said) VALUES (?, ?, ?, ?)",
+        (arn, *call.home, json.dumps(said)),
     )

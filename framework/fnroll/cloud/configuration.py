@@ -13,6 +13,7 @@ from typing import Any
 
 from fnroll.cloud import states
 from fnroll.cloud.faults import Fault, invalid, not_built
+from fnroll.cloud.layers import find_layer_version
 from fnroll.cloud.names import function_arn, parse_layer_version
 from fnroll.cloud.records import Call, Given, Result, VersionRow
 from fnroll.definition.service import shape
@@ -219,13 +220,11 @@ def layer_references(call: Call, arns: list[str]) -> list[Result]:
 
 def _layer_size(call: Call, arn: str) -> int:
     parts = parse_layer_version(arn)
-    if parts is not None and parts[0] == call.region:
+    if parts is not None and parts[0].region == call.home.region:
         # A deleted version stays usable to the functions that have it, and to nobody else.
-        row = call.db.execute(
-            "SELECT size FROM layer_version WHERE region = ? AND name = ? AND number = ? AND deleted = 0", parts
-        ).fetchone()
-        if row is not None:
-            return int(row["size"])
+        version = find_layer_version(call, *parts)
+        if version is not None:
+            return version.size
     raise invalid(f"Layer version {arn} does not exist.")
 
 
@@ -257,7 +256,7 @@ def describe(version: VersionRow, qualifier: str | None) -> Result:
     function = version.function
     return {
         "FunctionName": function.name,
-        "FunctionArn": function_arn(function.region, function.name, qualifier),
+        "FunctionArn": function_arn(function.home, function.name, qualifier),
         "Version": version.version,
         "RevisionId": version.revision,
         **states.shown(version),

@@ -26,6 +26,7 @@ from fnroll.cloud import (
     urls,
     versions,
 )
+from fnroll.cloud.accounts import Caller
 from fnroll.cloud.records import Call, Effects, Given, Result
 from fnroll.cloud.services import Services
 from fnroll.cloud.state import State
@@ -92,14 +93,14 @@ Value = TypeVar("Value")
 
 
 class Control:
-    """Runs operations. `fetch_s3(bucket, key, version)` reads an object of the local S3; it may block, as calls of
-    `services` do."""
+    """Runs operations. `fetch_s3(account, bucket, key, version)` reads an object of the local S3; it may block, as
+    calls of `services` do."""
 
     def __init__(
         self,
         state: State,
         store: Store,
-        fetch_s3: Callable[[str, str, str | None], bytes],
+        fetch_s3: Callable[[str, str, str, str | None], bytes],
         services: Services | None = None,
         *,
         pace: float | None = None,
@@ -120,7 +121,7 @@ class Control:
 
         return await asyncio.get_running_loop().run_in_executor(self._thread, whole)
 
-    async def call(self, name: str, region: str, port: int, parse: Callable[[], Given]) -> tuple[Result, Effects]:
+    async def call(self, name: str, caller: Caller, port: int, parse: Callable[[], Given]) -> tuple[Result, Effects]:
         """One operation: its result, and what must happen now that it is committed. Faults are raised.
 
         `parse` runs on the control thread too: decoding an upload takes long.
@@ -131,7 +132,15 @@ class Control:
             given = parse()
             with self._state.transaction() as db:
                 call = Call(
-                    db, self._store, region, port, self._fetch_s3, self._services, effects=effects, pace=self._pace
+                    db,
+                    self._store,
+                    name,
+                    caller,
+                    port,
+                    self._fetch_s3,
+                    self._services,
+                    effects=effects,
+                    pace=self._pace,
                 )
                 return OPERATIONS[name](call, given)
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import binascii
+import sqlite3
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from fnroll.cloud.accounts import Caller
 from fnroll.cloud.events import EventQueue
 from fnroll.cloud.faults import Fault, not_built
 from fnroll.cloud.invoke import Invocations
@@ -15,6 +17,7 @@ from fnroll.cloud.invoke import Request as Event
 from fnroll.cloud.names import FunctionRef, parse_function
 from fnroll.cloud.payloads import check_json
 from fnroll.cloud.protocol import Answer
+from fnroll.cloud.records import reach
 from fnroll.cloud.streams import EVENT_STREAM, Relay, event_stream
 from fnroll.emulator.api import Outcome
 from fnroll.emulator.traces import undecided
@@ -41,17 +44,20 @@ def limit(operation: str, request: Request) -> tuple[int, str] | None:
 class DataPlane:
     """Lives on the event loop."""
 
-    def __init__(self, invocations: Invocations, events: EventQueue) -> None:
+    def __init__(self, read: sqlite3.Connection, invocations: Invocations, events: EventQueue) -> None:
+        self._read = read
         self._invocations = invocations
         self._events = events
 
     async def answer(
-        self, operation: str, request: Request, request_id: str, region: str, given: Mapping[str, Any]
+        self, operation: str, request: Request, request_id: str, caller: Caller, given: Mapping[str, Any]
     ) -> Answer:
         """Faults as Lambda's; raises what an invocation does."""
         if given.get("DurableExecutionName") or given.get("TenantId"):
             raise not_built(f"{operation} with DurableExecutionName or TenantId")
-        ref = parse_function(given["FunctionName"], region, given.get("Qualifier"))
+        ref = parse_function(given["FunctionName"], caller.home, given.get("Qualifier"))
+        if ref.home is not caller.home:
+            reach(self._read, caller, ref, operation)
         trace_id = request.header("x-amzn-trace-id") or undecided()
         event = Event(ref, request.body, request_id, client_context(given), trace_id)
         if event.payload:

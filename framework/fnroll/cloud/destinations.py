@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
-from fnroll.cloud.names import LATEST, FunctionRef, function_arn, parse_function
+from fnroll.cloud.faults import Fault
+from fnroll.cloud.names import LATEST, FunctionRef, function_arn, home_of, parse_function
 from fnroll.cloud.services import ServiceError, Services
 from fnroll.cloud.sources import queue_url
 from fnroll.emulator.api import Outcome
@@ -42,7 +43,7 @@ def record(ended: Ended, now: float) -> dict[str, Any]:
         "timestamp": instant(now),
         "requestContext": {
             "requestId": ended.request_id,
-            "functionArn": function_arn(ended.ref.region, ended.ref.name, ended.ref.qualifier or LATEST),
+            "functionArn": function_arn(ended.ref.home, ended.ref.name, ended.ref.qualifier or LATEST),
             "condition": ended.condition,
             "approximateInvokeCount": ended.attempts,
         },
@@ -73,9 +74,12 @@ def _json(payload: bytes) -> Any:
 
 
 class Sender:
-    """Sends. `invoke` queues an event for a function, with the header of its trace."""
+    """Sends, and acts in the account that a target's ARN names. `invoke` queues an event for a function, if the account
+    of the function that it comes from may, with the header of its trace."""
 
-    def __init__(self, services: Services, invoke: Callable[[FunctionRef, bytes, str | None], Awaitable[None]]) -> None:
+    def __init__(
+        self, services: Services, invoke: Callable[[FunctionRef, bytes, str, str | None], Awaitable[None]]
+    ) -> None:
         self._services = services
         self._invoke = invoke
 
@@ -85,7 +89,7 @@ class Sender:
         """`said` to the destination `target`; `detail`: Success or Failure; `source`: the function's ARN. Raises
         ServiceError."""
         text = json.dumps(said, ensure_ascii=False, separators=(",", ":"))
-        _, _, service, region, *_ = target.split(":")
+        service, home = target.split(":")[2], home_of(target)
         if service == "events":
             entry = {
                 "Source": "lambda",
@@ -94,14 +98,17 @@ class Sender:
                 "Resources": [source],
                 "EventBusName": target,
             }
-            answer = await self._services.ask("events", region, "PutEvents", {"Entries": [entry]}, trace)
+            answer = await self._services.ask("events", home, "PutEvents", {"Entries": [entry]}, trace)
             if answer.get("FailedEntryCount"):
                 raise ServiceError("PutEventsFailed", str(answer["Entries"][0].get("ErrorMessage", "")))
         elif service == "lambda":
-            await self._invoke(parse_function(target, region), text.encode(), trace)
+            try:
+                await self._invoke(parse_function(target, home), text.encode(), home_of(source).account, trace)
+            except Fault as fault:
+                raise ServiceError(fault.code, fault.message) from None
         elif service == "s3":
             key = f"aws/lambda/async/{source.split(':')[6]}/{_dated(said)}"
-            await self._services.put_object(source.split(":")[3], target.split(":")[5], key, text.encode(), trace)
+            await self._services.put_object(home_of(source), target.split(":")[5], key, text.encode(), trace)
         else:
             await self._message(target, text, {}, trace)
 
@@ -115,7 +122,7 @@ class Sender:
         info = said.get("KinesisBatchInfo") or said["DDBStreamBatchInfo"]
         key = f"aws/lambda/{mapping}/{info['shardId']}/{_dated(said)}"
         body = json.dumps({**said, "payload": payload.decode()}, ensure_ascii=False).encode()
-        await self._services.put_object(info["streamArn"].split(":")[3], name, key, body)
+        await self._services.put_object(home_of(said["requestContext"]["functionArn"]), name, key, body)
 
     async def bury(self, target: str, ended: Ended) -> None:
         """The event itself, to a dead-letter queue or topic. Raises ServiceError."""
@@ -128,19 +135,19 @@ class Sender:
     async def _message(
         self, target: str, text: str, attributes: Mapping[str, tuple[str, str]], trace: str | None = None
     ) -> None:
-        _, _, service, region, *_ = target.split(":")
+        service, home = target.split(":")[2], home_of(target)
         if service == "sqs":
             said = {name: {"DataType": kind, "StringValue": value} for name, (kind, value) in attributes.items()}
             given: dict[str, Any] = {"QueueUrl": queue_url(target), "MessageBody": text}
             if said:
                 given["MessageAttributes"] = said
-            await self._services.ask("sqs", region, "SendMessage", given, trace)
+            await self._services.ask("sqs", home, "SendMessage", given, trace)
         elif service == "sns":
             form = {"TopicArn": target, "Message": text}
             for number, (name, (kind, value)) in enumerate(attributes.items(), 1):
                 place = f"MessageAttributes.entry.{number}"
                 form |= {f"{place}.Name": name, f"{place}.Value.DataType": kind, f"{place}.Value.StringValue": value}
-            await self._services.ask("sns", region, "Publish", form, trace)
+            await self._services.ask("sns", home, "Publish", form, trace)
         else:
             raise ServiceError("InvalidDestination", f"{target} is no destination of fn's local cloud")
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from fnroll.cloud.data_plane import MAX_SYNC, client_context, log_tail
 from fnroll.cloud.invoke import Invocations
 from fnroll.cloud.invoke import Request as Event
-from fnroll.cloud.names import parse_function
+from fnroll.cloud.names import Home, parse_function
 from fnroll.cloud.payloads import check_json
 from fnroll.emulator.api import Outcome
 from fnroll.emulator.ids import new_id
@@ -34,7 +34,7 @@ class Direct:
         self._date = date
         self._failed = failed
 
-    def answer(self, request: Request, reply: Reply, region: str, given: Mapping[str, Any]) -> bool:
+    def answer(self, request: Request, reply: Reply, home: Home, given: Mapping[str, Any]) -> bool:
         """Answer Invoke, now or later; False, and nothing done, for what goes the long way. `given`: its parameters."""
         if given.get("InvocationType", "RequestResponse") != "RequestResponse" or not _LONG.isdisjoint(given):
             return False
@@ -42,7 +42,9 @@ class Direct:
             return False
         request_id = new_id()
         try:
-            ref = _parsed(given["FunctionName"], region, given.get("Qualifier"))
+            ref = _parsed(given["FunctionName"], home, given.get("Qualifier"))
+            if ref.home != home:
+                return False  # of another account, whose policy is asked
             trace_id = request.fields.get("x-amzn-trace-id")
             event = Event(ref, request.body, request_id, client_context(given), trace_id)
             if event.payload:

@@ -29,7 +29,7 @@ class EventConfig:
 
 def read_event_config(db: sqlite3.Connection, ref: FunctionRef) -> EventConfig:
     """As it is now, of exactly the qualifier that was invoked; the defaults where the function is gone."""
-    function = find_function(db, ref.region, ref.name)
+    function = find_function(db, ref.home, ref.name)
     if function is None:
         return EventConfig()
     said = _said(db, function, ref.qualifier)

@@ -17,6 +17,7 @@ from functools import partial
 from typing import Final
 from uuid import uuid4
 
+from fnroll.cloud.accounts import Caller
 from fnroll.cloud.clock import Clock
 from fnroll.cloud.control import Control
 from fnroll.cloud.destinations import Condition, Ended, Sender, record
@@ -24,7 +25,8 @@ from fnroll.cloud.event_config import EventConfig, read_event_config
 from fnroll.cloud.faults import Fault
 from fnroll.cloud.invoke import Invocations, Request
 from fnroll.cloud.metrics import Resource
-from fnroll.cloud.names import LATEST, FunctionRef, function_arn, parse_function
+from fnroll.cloud.names import LATEST, FunctionRef, Home, function_arn, home_of, parse_function
+from fnroll.cloud.records import as_home, reach
 from fnroll.cloud.services import ServiceError, Services
 from fnroll.emulator.api import Outcome
 from fnroll.emulator.traces import undecided
@@ -78,13 +80,14 @@ class EventQueue:
         now, ref = self._clock.time(), request.ref
         # Whatever is tried again, and told, is of one trace.
         trace = request.trace_id or undecided()
-        whom = (ref.region, ref.name, ref.qualifier)
+        whom = (*ref.home, ref.name, ref.qualifier)
         row = (*whom, request.request_id, request.client_context, request.payload, now, now, trace)
         await self._control.run(
             lambda db: (
                 db.execute(
-                    "INSERT INTO event (region, name, qualifier, request_id, client_context, payload, accepted, due,"
-                    " trace) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    "INSERT INTO event"
+                    " (account, region, name, qualifier, request_id, client_context, payload, accepted, due, trace)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     row,
                 ).lastrowid
             )
@@ -94,12 +97,15 @@ class EventQueue:
 
     async def trigger(self, arn: str, payload: bytes, trace: str | None = None) -> None:
         """Queue an event that another service has for a function. Fault ResourceNotFound."""
-        ref = parse_function(arn, arn.split(":")[3])
+        ref = parse_function(arn, home_of(arn))
         self._invocations.resolve(ref)
-        await self.invoke(ref, payload, trace)
+        await self.invoke(ref, payload, ref.home.account, trace)
 
-    async def invoke(self, ref: FunctionRef, payload: bytes, trace: str | None = None) -> None:
-        """Queue an event for a function, as one of this cloud's own. `trace`: the header of what caused it."""
+    async def invoke(self, ref: FunctionRef, payload: bytes, account: str, trace: str | None = None) -> None:
+        """Queue an event for a function, as one of this cloud's own, sent by an account. `trace`: the header of what
+        caused it. Fault AccessDenied where the function is another's, whose policy does not let that account invoke
+        it."""
+        reach(self._read, Caller(Home(account, ref.home.region), account), ref, "Invoke")
         await self.put(Request(ref, payload, str(uuid4()), trace_id=trace))
 
     async def _work(self) -> None:
@@ -141,7 +147,7 @@ class EventQueue:
         row = self._read.execute("SELECT * FROM event WHERE id = ?", (event,)).fetchone()
         if row is None:
             return
-        ref = FunctionRef(row["region"], row["name"], row["qualifier"])
+        ref = FunctionRef(as_home(row), row["name"], row["qualifier"])
         config, age = read_event_config(self._read, ref), self._age(row)
         self._count(ref, "AsyncEventAge", max(age, 0.0) * 1000)
         if config.concurrency == 0:
@@ -186,7 +192,7 @@ class EventQueue:
 
     async def _end(self, row: sqlite3.Row, config: EventConfig, condition: Condition, outcome: Outcome | None) -> None:
         """It is over: tell who wants to know, then forget it."""
-        ref = FunctionRef(row["region"], row["name"], row["qualifier"])
+        ref = FunctionRef(as_home(row), row["name"], row["qualifier"])
         attempts = row["attempts"] + (condition in ("Success", "RetriesExhausted"))
         ended = Ended(ref, row["request_id"], row["payload"], condition, attempts, outcome, row["trace"])
         if condition != "Success":
@@ -195,7 +201,7 @@ class EventQueue:
         target = config.on_success if condition == "Success" else config.on_failure
         if self._sender is not None and target is not None:
             detail = "Success" if condition == "Success" else "Failure"
-            source = function_arn(ref.region, ref.name, ref.qualifier or LATEST)
+            source = function_arn(ref.home, ref.name, ref.qualifier or LATEST)
             said = record(ended, self._clock.time())
             await self._told(
                 ended, "DestinationDeliveryFailures", self._sender.send(target, said, detail, source, ended.trace)
@@ -219,7 +225,7 @@ class EventQueue:
         return age
 
     def _count(self, ref: FunctionRef, metric: str, value: float) -> None:
-        self._invocations.meter.add(Resource(ref.region, ref.name, ref.qualifier), {metric: value})
+        self._invocations.meter.add(Resource(ref.home, ref.name, ref.qualifier), {metric: value})
 
 
 def _forget(event: int) -> Callable[[sqlite3.Connection], object]:

@@ -13,11 +13,16 @@ from fnroll.definition import service
 
 _STATUS: Mapping[str, tuple[int, str]] = {
     "AccessDeniedException": (403, "Message"),
+    "BadDigest": (400, "message"),
+    "IncompleteBody": (400, "message"),
     "IncompleteSignatureException": (403, "message"),
+    "InvalidChunkSizeError": (403, "message"),
     "InvalidParameterValueException": (400, "message"),
     "InvalidRequestContentException": (400, "message"),
     "InvalidSignatureException": (403, "message"),
+    "MalformedTrailerError": (400, "message"),
     "MissingAuthenticationTokenException": (403, "message"),
+    "MissingContentLength": (411, "message"),
     "NotImplementedException": (501, "message"),
     "PreconditionFailedException": (412, "message"),
     "RequestEntityTooLargeException": (413, "message"),

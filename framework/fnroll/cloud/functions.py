@@ -9,7 +9,7 @@ from fnroll.cloud import code_signing, configuration, settings, states, versions
 from fnroll.cloud.configuration import describe
 from fnroll.cloud.faults import conflict, invalid
 from fnroll.cloud.layers import layer_keys
-from fnroll.cloud.names import LATEST, is_version, parse_function
+from fnroll.cloud.names import LATEST, is_version
 from fnroll.cloud.records import (
     Call,
     FunctionRow,
@@ -17,14 +17,15 @@ from fnroll.cloud.records import (
     Result,
     VersionRow,
     aliases_of,
+    as_function,
+    as_version,
     begin_page,
     end_page,
-    find_function,
-    find_version,
     latest,
     named,
     new_revision,
     package_of,
+    sought,
     target,
     version_number,
 )
@@ -32,19 +33,19 @@ from fnroll.cloud.store import MAX_UNZIPPED, Stored
 
 
 def create_function(call: Call, given: Given) -> Result:
-    ref = parse_function(given["FunctionName"], call.region)
-    if find_function(call.db, ref.region, ref.name) is not None:
+    ref, there = sought(call, given["FunctionName"])
+    if there is not None:
         raise conflict(f"Function already exist: {ref.name}")
     config = configuration.initial(call, {**given, "FunctionName": ref.name})
     stored, image = _code(call, given["Code"], config["PackageType"])
     _put_code(config, stored)
     _check_size(call, config, stored.key if stored else None)
     row_id = call.db.execute(
-        "INSERT INTO function (region, name, tags) VALUES (?, ?, ?)",
-        (ref.region, ref.name, json.dumps(given.get("Tags", {}))),
+        "INSERT INTO function (account, region, name, tags) VALUES (?, ?, ?, ?)",
+        (*ref.home, ref.name, json.dumps(given.get("Tags", {}))),
     ).lastrowid
     assert row_id is not None
-    function = FunctionRow(row_id, ref.region, ref.name, 1, given.get("Tags", {}))
+    function = FunctionRow(row_id, ref.home, ref.name, 1, given.get("Tags", {}))
     version = VersionRow(
         function,
         0,
@@ -84,19 +85,21 @@ def list_functions(call: Call, given: Given) -> Result:
     every = given.get("FunctionVersion") == "ALL"
     after, size = begin_page(given)
     name, _, number = after.partition(":")
+    if after and not (number.isdecimal() and len(number) <= 18):
+        raise invalid("The provided Marker is invalid")
+    # The last term alone lets SQLite pass by the published versions, rather than read each to leave it out.
     rows = call.db.execute(
-        "SELECT function.name, version.number FROM function CROSS JOIN version ON version.function_id = function.id"
-        " WHERE region = ? AND name >= ? AND (name > ? OR number > ?) AND (number = 0 OR ?)"
-        " ORDER BY name, number LIMIT ?",
-        (call.region, name, name, int(number) if number.isdecimal() else -1, every, size + 1),
+        "SELECT * FROM function CROSS JOIN version ON function_id = id"
+        " WHERE account = ? AND region = ? AND name >= ? AND (name > ? OR number > ?)"
+        + ("" if every else " AND number = 0")
+        + " ORDER BY name, number LIMIT ?",
+        (*call.home, name, name, int(number or "-1"), size + 1),
     ).fetchall()
-    found = []
-    for row in rows[:size]:
-        function = find_function(call.db, call.region, row["name"])
-        version = find_version(call.db, function, row["number"]) if function is not None else None
-        if version is not None:
-            found.append(describe(version, version.version if every else None))
-    return {"Functions": found, **end_page([f"{row['name']}:{row['number']}" for row in rows], size)}
+    found = [as_version(as_function(row), row) for row in rows]
+    return {
+        "Functions": [describe(version, version.version if every else None) for version in found[:size]],
+        **end_page([f"{version.function.name}:{version.number}" for version in found], size),
+    }
 
 
 def update_function_code(call: Call, given: Given) -> Result:

@@ -16,13 +16,13 @@ import json
 import logging
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from email.utils import formatdate
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from fnroll.cloud import protocol
+from fnroll.cloud.accounts import Caller, account_of
 from fnroll.cloud.control import OPERATIONS, Control
 from fnroll.cloud.data_plane import INVOKING, DataPlane, limit
 from fnroll.cloud.direct import Direct
@@ -30,6 +30,7 @@ from fnroll.cloud.events import EventQueue
 from fnroll.cloud.faults import Fault, not_built, throttled, too_large
 from fnroll.cloud.feeder import Feeder
 from fnroll.cloud.invoke import Invocations
+from fnroll.cloud.names import Home
 from fnroll.cloud.others import Others, unsigned
 from fnroll.cloud.protocol import Answer
 from fnroll.cloud.provisioner import Provisioner
@@ -50,24 +51,36 @@ MAX_BODY = 268_435_456
 
 _OWN_HOST = re.compile(r"(?:localhost|127\.0\.0\.1|\[::1\]|(?:[a-z0-9_-]+\.)+localhost)(?::\d+)?", re.IGNORECASE)
 _URL_HOST = re.compile(r"([a-z0-9]+)\.lambda-url\.([a-z0-9-]+)\.localhost(?::\d+)?", re.IGNORECASE)
-_SCOPE = re.compile(r"Credential=[^/]*/\d+/([^/]+)/([^/]+)/aws4_request")
-_QUERY_SCOPE = re.compile(r"[^/]*/\d+/([^/]+)/([^/]+)/aws4_request")
+_SCOPE = re.compile(r"Credential=([^/]*)/\d+/([^/]+)/([^/]+)/aws4_request")
+_QUERY_SCOPE = re.compile(r"([^/]*)/\d+/([^/]+)/([^/]+)/aws4_request")
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """Region and service that a request was signed for; None where it was not signed."""
+class Scope(NamedTuple):
+    """Region and service that a request was signed for, and with which access key; None where it was not signed."""
 
     region: str | None
     service: str | None
+    key_id: str | None = None
+
+    @property
+    def home(self) -> Home:
+        return Home(account_of(self.key_id), self.region or "us-east-1")
+
+    @property
+    def caller(self) -> Caller:
+        return Caller(self.home, self.key_id)
+
+
+_UNSIGNED = Scope(None, None)
 
 
 def scope_of(request: Request) -> Scope:
-    found = _SCOPE.search(request.header("authorization") or "")
-    if found is None and "X-Amz-Credential" in request.query_string:
+    signed = request.fields.get("authorization")
+    found = _SCOPE.search(signed) if signed else None
+    if found is None and "X-Amz-Credential" in request.target:
         found = _QUERY_SCOPE.match(request.query.get("X-Amz-Credential", ""))
-    return Scope(found[1], found[2].lower()) if found else Scope(None, None)
+    return Scope(found[2], found[3].lower(), found[1]) if found else _UNSIGNED
 
 
 def is_own_host(host: str | None) -> bool:
@@ -103,7 +116,7 @@ class Gate:
         self._store = store
         self._control = control
         self._invocations = invocations
-        self._data_plane = DataPlane(invocations, events)
+        self._data_plane = DataPlane(state.read, invocations, events)
         self._remembered = protocol.Remembered(INVOKING)
         self._urls = UrlGate(state.read, invocations, signatures)
         self._others = others
@@ -131,9 +144,9 @@ class Gate:
         if known is None or known[0].name != "Invoke":
             return False
         scope = scope_of(request)
-        if not self._is_lambda(request, scope):
+        if scope.service not in (None, "lambda"):
             return False
-        return self._direct.answer(request, reply, scope.region or "us-east-1", known[1])
+        return self._direct.answer(request, reply, scope.home, known[1])
 
     def handle_too_large(self, request: Request, reply: Reply) -> None:
         """The HttpServer's handler of bodies over MAX_BODY, whose bytes are gone."""
@@ -205,14 +218,14 @@ class Gate:
         is_lambda = self._is_lambda(request, scope)
         if self._signatures.required:
             try:
-                self._signatures.check(request)
+                await self._signatures.admit(request)
             except Fault as fault:
                 if is_lambda:
                     raise
                 return unsigned(request, scope.service, fault)
         if is_lambda:
-            return await self._lambda(request, request_id, scope.region or "us-east-1")
-        answer = await self._others.answer(request, scope.service)
+            return await self._lambda(request, request_id, scope.caller)
+        answer = await self._others.answer(request, scope.service, account_of(scope.key_id))
         self._feeder.news()
         return answer
 
@@ -233,18 +246,18 @@ class Gate:
 
     # Lambda's API
 
-    async def _lambda(self, request: Request, request_id: str, region: str) -> Answer:
+    async def _lambda(self, request: Request, request_id: str, caller: Caller) -> Answer:
         operation, parameters = self._remembered.find(request)
         most, _ = limit(operation.name, request) or (MAX_CONTROL, "")
         if len(request.body) > most:
             raise _size_fault(operation, request)
         if operation.name in INVOKING:
-            return await self._data_plane.answer(operation.name, request, request_id, region, parameters())
+            return await self._data_plane.answer(operation.name, request, request_id, caller, parameters())
         if operation.name not in OPERATIONS:
             raise not_built(f"The operation {operation.name}")
         if self._rates is not None:
-            self._rates.take(operation.name, region)
-        result, effects = await self._control.call(operation.name, region, self._endpoint.port, parameters)
+            self._rates.take(operation.name, caller.home)
+        result, effects = await self._control.call(operation.name, caller, self._endpoint.port, parameters)
         for arn in effects.retired:
             await self._invocations.retire(arn)
         for arn, concurrency in effects.reserved.items():

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+from fnroll.cloud.accounts import credentials
 from fnroll.cloud.allocations import Allocations
 from fnroll.cloud.layers import layer_keys
 from fnroll.cloud.metrics import ALL_RUNNING, Meter, Resource
@@ -76,11 +77,11 @@ class _Counted:
         self._ref = ref
         self._config = config
         self._use = allocations.enter(config.arn, config.version) if allocations.any else None
-        self._entered = meter.enter(ref.region, ref.name)
+        self._entered = meter.enter(ref.home, ref.name)
 
     def over(self, what: Outcome | BaseException) -> None:
         ref, meter, entered = self._ref, self._meter, self._entered
-        meter.leave(ref.region, ref.name, entered)
+        meter.leave(ref.home, ref.name, entered)
         if self._use is not None:
             self._allocations.leave(self._config.arn, self._config.version)
         resource = _resource(ref, self._config)
@@ -110,7 +111,7 @@ class _Counted:
 
 def _resource(ref: FunctionRef, config: FunctionConfig) -> Resource:
     is_alias = ref.qualifier is not None and not is_version(ref.qualifier)
-    return Resource(ref.region, ref.name, ref.qualifier, config.version if is_alias else None)
+    return Resource(ref.home, ref.name, ref.qualifier, config.version if is_alias else None)
 
 
 def _invocation(
@@ -265,8 +266,8 @@ class Invocations:
             timeout=config["Timeout"],
             tmp_mb=config["EphemeralStorage"]["Size"],
             environment={**self._local(), **config.get("Environment", {}).get("Variables", {})},
-            credentials=CREDENTIALS,
-            region=function.region,
+            credentials=credentials(function.home.account),
+            region=function.home.region,
             log_group=logging.get("LogGroup"),
             log_format=logging.get("LogFormat", "Text"),
             application_log_level=logging.get("ApplicationLogLevel"),
@@ -284,11 +285,3 @@ class Invocations:
         if self._network != "host":
             return {}
         return {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{self._port}"}
-
-
-CREDENTIALS: Mapping[str, str] = {
-    "AWS_ACCESS_KEY_ID": "ASIAFNLOCALCLOUD0000",
-    "AWS_SECRET_ACCESS_KEY": "local-cloud-needs-no-secret",
-    "AWS_SESSION_TOKEN": "local-cloud-session",
-}
-"""What a function signs with: made up, and never the user's own."""

@@ -1,6 +1,6 @@
 """Permissions of layer versions: AddLayerVersionPermission, RemoveLayerVersionPermission, GetLayerVersionPolicy.
 
-Stored and answered: the local cloud has one account, so nobody else asks.
+Whoever uses a layer from another account is held to them (layers.py).
 """
 
 from __future__ import annotations
@@ -8,16 +8,17 @@ from __future__ import annotations
 import json
 
 from fnroll.cloud.faults import Fault, conflict, stale
-from fnroll.cloud.layers import existing
-from fnroll.cloud.names import ACCOUNT, layer_arn, parse_layer
+from fnroll.cloud.grants import Statement
+from fnroll.cloud.layers import existing, own_layer, policy_of
+from fnroll.cloud.names import Home, layer_arn
 from fnroll.cloud.records import Call, Given, Result, new_revision
 
-Place = tuple[str, str, int]
+Place = tuple[Home, str, int]
 
 
 def add_layer_version_permission(call: Call, given: Given) -> Result:
     place = _place(call, given)
-    statements, revision = _read(call, place)
+    statements, revision = policy_of(call.db, *place)
     _check(given, revision)
     sid, principal = given["StatementId"], given["Principal"]
     if sid in statements:
@@ -25,8 +26,8 @@ def add_layer_version_permission(call: Call, given: Given) -> Result:
             f"The statement id ({sid}) provided already exists. "
             "Please provide a new statement id, or remove the existing statement."
         )
-    account = principal if principal == "*" or ":" in principal else f"arn:aws:iam::{principal or ACCOUNT}:root"
-    statement = {
+    account = principal if principal == "*" or ":" in principal else f"arn:aws:iam::{principal}:root"
+    statement: Statement = {
         "Sid": sid,
         "Effect": "Allow",
         "Principal": "*" if account == "*" else {"AWS": account},
@@ -41,7 +42,7 @@ def add_layer_version_permission(call: Call, given: Given) -> Result:
 
 def remove_layer_version_permission(call: Call, given: Given) -> Result:
     place = _place(call, given)
-    statements, revision = _read(call, place)
+    statements, revision = policy_of(call.db, *place)
     if given["StatementId"] not in statements:
         raise Fault("ResourceNotFoundException", f"Statement {given['StatementId']} is not found in resource policy.")
     _check(given, revision)
@@ -51,7 +52,7 @@ def remove_layer_version_permission(call: Call, given: Given) -> Result:
 
 
 def get_layer_version_policy(call: Call, given: Given) -> Result:
-    statements, revision = _read(call, _place(call, given))
+    statements, revision = policy_of(call.db, *_place(call, given))
     if not statements:
         raise Fault("ResourceNotFoundException", "No policy is associated with the given resource.")
     policy = {"Version": "2012-10-17", "Id": "default", "Statement": list(statements.values())}
@@ -59,15 +60,8 @@ def get_layer_version_policy(call: Call, given: Given) -> Result:
 
 
 def _place(call: Call, given: Given) -> Place:
-    version = existing(call, parse_layer(given["LayerName"]), given["VersionNumber"])
-    return version.region, version.name, version.number
-
-
-def _read(call: Call, place: Place) -> tuple[dict[str, dict[str, object]], str | None]:
-    row = call.db.execute(
-        "SELECT statements, revision FROM layer_policy WHERE region = ? AND name = ? AND number = ?", place
-    ).fetchone()
-    return (json.loads(row["statements"]), row["revision"]) if row is not None else ({}, None)
+    version = existing(call, call.home, own_layer(call, given), given["VersionNumber"])
+    return version.home, version.name, version.number
 
 
 def _check(given: Given, revision: str | None) -> None:
@@ -75,10 +69,11 @@ def _check(given: Given, revision: str | None) -> None:
         raise stale("GetLayerVersionPolicy")
 
 
-def _save(call: Call, place: Place, statements: dict[str, dict[str, object]]) -> str:
-    revision = new_revision()
+def _save(call: Call, place: Place, statements: dict[str, Statement]) -> str:
+    revision, (home, name, number) = new_revision(), place
     call.db.execute(
-        "INSERT OR REPLACE INTO layer_policy (region, name, number, statements, revision) VALUES (?, ?, ?, ?, ?)",
-        (*place, json.dumps(statements), revision),
+        "INSERT OR REPLACE INTO layer_policy (account, region, name, number, statements, revision)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        (*home, name, number, json.dumps(statements), revision),
     )
     return revision

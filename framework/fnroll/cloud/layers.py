@@ -1,6 +1,7 @@
 """Layers: publish a version, read, list, delete.
 
-Numbers are never reused, and a deleted version keeps working for the functions that have it.
+Numbers are never reused, and a deleted version keeps working for the functions that have it. A version of another
+account may be used by its ARN if its policy allows that (layer_policies.py writes it).
 """
 
 from __future__ import annotations
@@ -12,15 +13,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fnroll.cloud.names import layer_arn, parse_layer, parse_layer_version
-from fnroll.cloud.records import Call, Given, Result, absent, package_of, page
+from fnroll.cloud.accounts import identity
+from fnroll.cloud.grants import Statement, allows, denied
+from fnroll.cloud.names import Home, layer_arn, parse_layer, parse_layer_version
+from fnroll.cloud.records import Call, Given, Result, absent, as_home, package_of, page
 
 _INFO = ("Description", "CompatibleArchitectures", "CompatibleRuntimes", "LicenseInfo")
 
 
 @dataclass(frozen=True, slots=True)
 class LayerVersionRow:
-    region: str
+    home: Home
     name: str
     number: int
     info: dict[str, Any]
@@ -29,35 +32,37 @@ class LayerVersionRow:
 
 
 def publish_layer_version(call: Call, given: Given) -> Result:
-    name = parse_layer(given["LayerName"])
+    name = own_layer(call, given)
     stored = package_of(call, given["Content"])
     (number,) = call.db.execute(
-        "INSERT INTO layer (region, name, next_version) VALUES (?, ?, 2) ON CONFLICT (region, name)"
+        "INSERT INTO layer (account, region, name, next_version) VALUES (?, ?, ?, 2)"
+        " ON CONFLICT (account, region, name)"
         " DO UPDATE SET next_version = next_version + 1 RETURNING next_version - 1",
-        (call.region, name),
+        (*call.home, name),
     ).fetchone()
     info = {"Description": "", **{key: given[key] for key in _INFO if key in given}, "CreatedDate": call.stamp()}
     call.db.execute(
-        "INSERT INTO layer_version (region, name, number, info, package, size) VALUES (?, ?, ?, ?, ?, ?)",
-        (call.region, name, number, json.dumps(info), stored.key, stored.size),
+        "INSERT INTO layer_version (account, region, name, number, info, package, size) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (*call.home, name, number, json.dumps(info), stored.key, stored.size),
     )
-    return _describe(call, LayerVersionRow(call.region, name, number, info, stored.key, stored.size))
+    return _describe(call, LayerVersionRow(call.home, name, number, info, stored.key, stored.size))
 
 
 def get_layer_version(call: Call, given: Given) -> Result:
-    return _describe(call, existing(call, parse_layer(given["LayerName"]), given["VersionNumber"]))
+    home, name = parse_layer(given["LayerName"], call.home)
+    return _describe(call, existing(call, home, name, given["VersionNumber"]))
 
 
 def get_layer_version_by_arn(call: Call, given: Given) -> Result:
     parts = parse_layer_version(given["Arn"])
-    if parts is None or parts[0] != call.region:
+    if parts is None:
         raise absent()
-    return _describe(call, existing(call, parts[1], parts[2]))
+    return _describe(call, existing(call, *parts))
 
 
 def list_layer_versions(call: Call, given: Given) -> Result:
     """Newest first. A layer that does not exist has no versions, which is no error."""
-    found = _matching(call, given, parse_layer(given["LayerName"]))
+    found = _matching(call, given, own_layer(call, given))
     chosen, marker = page(found, lambda version: str(version.number), given)
     return {"LayerVersions": [_item(version) for version in chosen], **marker}
 
@@ -71,7 +76,7 @@ def list_layers(call: Call, given: Given) -> Result:
         "Layers": [
             {
                 "LayerName": version.name,
-                "LayerArn": layer_arn(version.region, version.name),
+                "LayerArn": layer_arn(version.home, version.name),
                 "LatestMatchingVersion": _item(version),
             }
             for version in chosen
@@ -83,8 +88,8 @@ def list_layers(call: Call, given: Given) -> Result:
 def delete_layer_version(call: Call, given: Given) -> Result:
     """Deleting an absent version is no error."""
     call.db.execute(
-        "UPDATE layer_version SET deleted = 1 WHERE region = ? AND name = ? AND number = ?",
-        (call.region, parse_layer(given["LayerName"]), given["VersionNumber"]),
+        "UPDATE layer_version SET deleted = 1 WHERE account = ? AND region = ? AND name = ? AND number = ?",
+        (*call.home, own_layer(call, given), given["VersionNumber"]),
     )
     return {}
 
@@ -92,13 +97,8 @@ def delete_layer_version(call: Call, given: Given) -> Result:
 def package_key(db: sqlite3.Connection, arn: str) -> str | None:
     """The package of a layer version that a function names, deleted ones included."""
     parts = parse_layer_version(arn)
-    row = (
-        parts
-        and db.execute(
-            "SELECT package FROM layer_version WHERE region = ? AND name = ? AND number = ?", parts
-        ).fetchone()
-    )
-    return row and str(row["package"])
+    row = parts and _row(db, *parts)
+    return str(row["package"]) if row is not None else None
 
 
 def layer_keys(db: sqlite3.Connection, config: Mapping[str, Any]) -> tuple[str, ...]:
@@ -108,30 +108,75 @@ def layer_keys(db: sqlite3.Connection, config: Mapping[str, Any]) -> tuple[str, 
 
 
 def referenced(db: sqlite3.Connection) -> tuple[set[str], set[tuple[str, ...]]]:
-    """Every package that is still needed, and the layer packages of each version."""
-    versions = db.execute("SELECT package, config FROM version").fetchall()
-    merged = {layer_keys(db, json.loads(row["config"])) for row in versions}
-    packages = {row["package"] for row in versions if row["package"] is not None}
-    packages |= {row["package"] for row in db.execute("SELECT package FROM layer_version WHERE deleted = 0")}
+    """Every package that is still needed, and the layer packages of each version that has layers.
+
+    Out of indexes, for it is asked at every start: reading each version's configuration takes a second for 50,000.
+    """
+    layered = db.execute(
+        "SELECT DISTINCT json_extract(config, '$.Layers') FROM version"
+        " WHERE json_extract(config, '$.Layers') IS NOT NULL"
+    )
+    merged = {layer_keys(db, {"Layers": json.loads(layers)}) for (layers,) in layered}
+    packages = {key for (key,) in db.execute("SELECT DISTINCT package FROM version WHERE package IS NOT NULL")}
+    packages |= {key for (key,) in db.execute("SELECT DISTINCT package FROM layer_version WHERE deleted = 0")}
     return packages.union(*merged), merged
 
 
-def existing(call: Call, name: str, number: int) -> LayerVersionRow:
-    """A layer version that is there. Fault ResourceNotFound."""
-    row = call.db.execute(
-        "SELECT * FROM layer_version WHERE region = ? AND name = ? AND number = ? AND deleted = 0",
-        (call.region, name, number),
-    ).fetchone()
-    if row is None:
+def own_layer(call: Call, given: Given) -> str:
+    """The name of a layer that must be the caller's own. Faults AccessDenied, ResourceNotFound (another region)."""
+    home, name = parse_layer(given["LayerName"], call.home)
+    if home.account != call.home.account:
+        raise denied(identity(call.caller.key_id), call.operation, layer_arn(home, name))
+    if home != call.home:
         raise absent()
-    return _as_version(row)
+    return name
+
+
+def existing(call: Call, home: Home, name: str, number: int) -> LayerVersionRow:
+    """A layer version that is there. Faults ResourceNotFound, and as `find_layer_version`."""
+    version = find_layer_version(call, home, name, number) if home.region == call.home.region else None
+    if version is None:
+        raise absent()
+    return version
+
+
+def find_layer_version(call: Call, home: Home, name: str, number: int) -> LayerVersionRow | None:
+    """A version that is there. Fault AccessDenied for one of another account, unless its policy lets the caller."""
+    row = _row(call.db, home, name, number)
+    if row is not None and row["deleted"]:
+        row = None
+    if home.account != call.home.account:
+        who = identity(call.caller.key_id)
+        statements = policy_of(call.db, home, name, number)[0].values() if row is not None else ()
+        if not allows(statements, "GetLayerVersion", who):
+            raise denied(who, "GetLayerVersion", layer_arn(home, name, number))
+    return _as_version(row) if row is not None else None
+
+
+def policy_of(db: sqlite3.Connection, home: Home, name: str, number: int) -> tuple[dict[str, Statement], str | None]:
+    """The statements of a version's policy by their ids, and its RevisionId."""
+    row = db.execute(
+        "SELECT statements, revision FROM layer_policy WHERE account = ? AND region = ? AND name = ? AND number = ?",
+        (*home, name, number),
+    ).fetchone()
+    return (json.loads(row["statements"]), row["revision"]) if row is not None else ({}, None)
+
+
+def _row(db: sqlite3.Connection, home: Home, name: str, number: int) -> sqlite3.Row | None:
+    """A version, deleted ones included."""
+    row: sqlite3.Row | None = db.execute(
+        "SELECT * FROM layer_version WHERE account = ? AND region = ? AND name = ? AND number = ?",
+        (*home, name, number),
+    ).fetchone()
+    return row
 
 
 def _matching(call: Call, given: Given, name: str | None) -> list[LayerVersionRow]:
     """Versions that are there and fit the runtime and architecture asked for, newest first."""
     rows = call.db.execute(
-        "SELECT * FROM layer_version WHERE region = ? AND deleted = 0 AND (? IS NULL OR name = ?) ORDER BY number DESC",
-        (call.region, name, name),
+        "SELECT * FROM layer_version WHERE account = ? AND region = ? AND deleted = 0 AND (? IS NULL OR name = ?)"
+        " ORDER BY number DESC",
+        (*call.home, name, name),
     )
     wanted = (
         ("CompatibleRuntimes", given.get("CompatibleRuntime")),
@@ -143,16 +188,16 @@ def _matching(call: Call, given: Given, name: str | None) -> list[LayerVersionRo
 
 def _as_version(row: sqlite3.Row) -> LayerVersionRow:
     return LayerVersionRow(
-        row["region"], row["name"], row["number"], json.loads(row["info"]), row["package"], row["size"]
+        as_home(row), row["name"], row["number"], json.loads(row["info"]), row["package"], row["size"]
     )
 
 
 def _item(version: LayerVersionRow) -> Result:
-    arn = layer_arn(version.region, version.name, version.number)
+    arn = layer_arn(version.home, version.name, version.number)
     return {"LayerVersionArn": arn, "Version": version.number, **version.info}
 
 
 def _describe(call: Call, version: LayerVersionRow) -> Result:
     sha256 = base64.b64encode(bytes.fromhex(version.package)).decode()
     content = {"Location": call.package_url(version.package), "CodeSha256": sha256, "CodeSize": version.size}
-    return {"LayerArn": layer_arn(version.region, version.name), "Content": content, **_item(version)}
+    return {"LayerArn": layer_arn(version.home, version.name), "Content": content, **_item(version)}

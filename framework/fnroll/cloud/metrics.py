@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from fnroll.cloud.metric_values import Datum, Row, pack, packed_names, unpack
+from fnroll.cloud.names import Home, home_of
 
 NAMESPACE: Final = "AWS/Lambda"
 KEPT_SECONDS: Final = 15 * 86_400
@@ -37,7 +38,7 @@ class Resource(NamedTuple):
     """Whom a count is for. `qualifier` as the caller gave it; `executed`: the version, of an alias's invocations.
     `source`: the UUID of an event source mapping, whose own count it is then."""
 
-    region: str
+    home: Home
     function: str
     qualifier: str | None = None
     executed: str | None = None
@@ -66,7 +67,7 @@ class Wanted(NamedTuple):
 
 
 class Entered(NamedTuple):
-    """An invocation that has begun: when, and how many run with it of its function, of its region, and of those without
+    """An invocation that has begun: when, and how many run with it of its function, of its home, and of those without
     reserved concurrency; None if its own is reserved."""
 
     began: float
@@ -87,34 +88,34 @@ class Meter:
         self._packed = 0
         self._resources: dict[Resource, Resource] = {}
         """So that the rows of one resource name one object."""
-        self._running: dict[tuple[str, str], int] = {}
-        self._all: dict[str, int] = {}
-        self._unreserved: dict[str, int] = {}
-        self._reserved: set[tuple[str, str]] = set()
+        self._running: dict[tuple[Home, str], int] = {}
+        self._all: dict[Home, int] = {}
+        self._unreserved: dict[Home, int] = {}
+        self._reserved: set[tuple[Home, str]] = set()
 
     def now(self) -> float:
         return self._clock()
 
     def reserve(self, arn: str, reserved: bool) -> None:
         """Whether a function has concurrency of its own from now on."""
-        _, _, _, region, _, _, function = arn.split(":")
-        (self._reserved.add if reserved else self._reserved.discard)((region, function))
+        key = (home_of(arn), arn.rpartition(":")[2])
+        (self._reserved.add if reserved else self._reserved.discard)(key)
 
-    def enter(self, region: str, function: str) -> Entered:
-        key = (region, function)
+    def enter(self, home: Home, function: str) -> Entered:
+        key = (home, function)
         mine = self._running[key] = self._running.get(key, 0) + 1
-        total = self._all[region] = self._all.get(region, 0) + 1
+        total = self._all[home] = self._all.get(home, 0) + 1
         unreserved = None
         if key not in self._reserved:
-            unreserved = self._unreserved[region] = self._unreserved.get(region, 0) + 1
+            unreserved = self._unreserved[home] = self._unreserved.get(home, 0) + 1
         return Entered(self._clock(), mine, total, unreserved)
 
-    def leave(self, region: str, function: str, entered: Entered) -> None:
-        key = (region, function)
+    def leave(self, home: Home, function: str, entered: Entered) -> None:
+        key = (home, function)
         self._running[key] -= 1
-        self._all[region] -= 1
+        self._all[home] -= 1
         if entered.unreserved is not None:
-            self._unreserved[region] -= 1
+            self._unreserved[home] -= 1
         if not self._running[key]:
             del self._running[key]
 
@@ -166,11 +167,11 @@ class Meter:
             if isinstance(gone, bytes):
                 self._packed -= len(gone)
 
-    def points(self, region: str, wanted: Wanted | None = None) -> list[Point]:
+    def points(self, home: Home, wanted: Wanted | None = None) -> list[Point]:
         """The points of one series, or of every series of the region, with AWS's dimensions."""
         merged: dict[tuple[int, str, Dimensions], Datum] = {}
         for (minute, resource), kept in list(self._rows.items()):
-            if resource.region != region or (wanted is not None and not _concerns(wanted, minute, resource)):
+            if resource.home != home or (wanted is not None and not _concerns(wanted, minute, resource)):
                 continue
             row = unpack(kept) if isinstance(kept, bytes) else kept
             for name, datum in list(row.items()):
@@ -179,11 +180,11 @@ class Meter:
                         merged.setdefault((minute, metric, dimensions), Datum()).merge(datum)
         return [Point(*key, datum) for key, datum in merged.items()]
 
-    def series(self, region: str) -> list[tuple[str, Dimensions]]:
+    def series(self, home: Home) -> list[tuple[str, Dimensions]]:
         """Metric and dimensions of everything that has a point."""
         found: dict[tuple[str, Dimensions], None] = {}
         for (_, resource), kept in list(self._rows.items()):
-            if resource.region == region:
+            if resource.home == home:
                 for name in packed_names(kept) if isinstance(kept, bytes) else list(kept):
                     found.update(dict.fromkeys(_published(resource, name)))
         return list(found)

@@ -23,7 +23,7 @@ from urllib.parse import quote, unquote_to_bytes
 
 from fnroll.cloud import triggers, watch
 from fnroll.cloud.faults import Fault, invalid, not_built
-from fnroll.cloud.names import ACCOUNT
+from fnroll.cloud.names import Home
 from fnroll.cloud.protocol import Answer
 from fnroll.cloud.watch import Watch
 from fnroll.emulator.traces import HEADER
@@ -80,9 +80,9 @@ class Others:
         """What CloudWatch and CloudWatch Logs show of this cloud's invocations."""
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="fn-moto")
 
-    async def answer(self, request: Request, service: str | None) -> Answer:
-        """moto's answer; `service` as the SigV4 scope names it, for the words of a refusal."""
-        return await self.run(lambda: self.answer_now(request, service))
+    async def answer(self, request: Request, service: str | None, account: str) -> Answer:
+        """moto's answer, in this account; `service` as the SigV4 scope names it, for the words of a refusal."""
+        return await self.run(lambda: self.answer_now(request, service, account))
 
     async def run(self, work: Callable[[], Value]) -> Value:
         """`work` on one of moto's threads."""
@@ -93,12 +93,12 @@ class Others:
         """Whether moto has been needed yet."""
         return self._application is not None
 
-    def fetch_s3(self, bucket: str, key: str, version: str | None) -> bytes:
-        """An object of the local S3; blocks. Fault InvalidParameterValue with S3's own words, 501 without moto."""
+    def fetch_s3(self, account: str, bucket: str, key: str, version: str | None) -> bytes:
+        """An object of the local S3, as the account sees it; blocks. Fault InvalidParameterValue with S3's own words,
+        501 without moto."""
         target = f"/{bucket}/{quote(key)}" + (f"?versionId={quote(version)}" if version else "")
-        scope = "AWS4-HMAC-SHA256 Credential=local/20250101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0"
-        request = Request("GET", target, [("host", "localhost"), ("authorization", scope)], b"")
-        answer = self.answer_now(request, "s3")
+        signed = ("authorization", scope("s3", Home(account, "us-east-1")))
+        answer = self.answer_now(Request("GET", target, [("host", "localhost"), signed], b""), "s3", account)
         if answer.status == 501:
             raise not_built(f"Code from S3 without moto ({_MISSING})")
         if answer.status != 200:
@@ -118,14 +118,14 @@ class Others:
 
             BackendDict.reset()
 
-    def answer_now(self, request: Request, service: str | None) -> Answer:
+    def answer_now(self, request: Request, service: str | None, account: str) -> Answer:
         """As `answer`; blocks."""
         try:
             with self._lock:
                 if self._application is None:
                     self._application = self._load()
             with self.watch.shown(service, request.header(HEADER)) if self.watch is not None else nullcontext():
-                return _call(self._application, request)
+                return _call(self._application, request, account)
         except ImportError:
             return _refusal(request, service, _MISSING)
         except UnknownService as error:
@@ -136,14 +136,14 @@ class Others:
             return _refusal(request, service, f"moto cannot answer this: {type(error).__name__}: {error}")
 
 
-def _call(application: Application, request: Request) -> Answer:
+def _call(application: Application, request: Request, account: str) -> Answer:
     status, headers = 500, list[tuple[str, str]]()
 
     def start_response(line: str, fields: list[tuple[str, str]], exc_info: object = None) -> None:
         nonlocal status, headers
         status, headers = int(line.split(" ", 1)[0]), fields
 
-    chunks = application(_environ(request), start_response)
+    chunks = application(_environ(request, account), start_response)
     try:
         body = b"".join(chunks)
     finally:
@@ -155,7 +155,7 @@ def _call(application: Application, request: Request) -> Answer:
     return Answer(status, [item for item in headers if item[0].lower() not in _DROPPED], body)
 
 
-def _environ(request: Request) -> dict[str, Any]:
+def _environ(request: Request, account: str) -> dict[str, Any]:
     host, _, port = (request.header("host") or "localhost").rpartition(":")
     environ: dict[str, Any] = {
         "REQUEST_METHOD": request.method,
@@ -183,9 +183,16 @@ def _environ(request: Request) -> dict[str, Any]:
             continue
         key = key if key == "CONTENT_TYPE" else f"HTTP_{key}"
         environ[key] = f"{environ[key]},{value}" if key in environ else value
-    # One account for Lambda and all the rest.
-    environ["HTTP_X_MOTO_ACCOUNT_ID"] = ACCOUNT
+    # One account for Lambda and all the rest, whatever the client says.
+    environ["HTTP_X_MOTO_ACCOUNT_ID"] = account
     return environ
+
+
+def scope(service: str, home: Home) -> str:
+    """The Authorization header of the cloud's own calls: whose they are and for what, without a signature."""
+    name = "dynamodb" if service == "dynamodbstreams" else service
+    credential = f"{home.account}/20250101/{home.region}/{name}/aws4_request"
+    return f"AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=0"
 
 
 _XML_CODES = {

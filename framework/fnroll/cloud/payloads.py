@@ -24,6 +24,12 @@ def check_json(body: bytes) -> None:
     except UnicodeDecodeError as error:
         raise _fault(*_undecodable(body, error)) from None
     try:
+        _, end = _DECODER.raw_decode(text)
+        if end == len(text):
+            return  # as most are: one value, and nothing around it
+    except (ValueError, RecursionError):
+        pass  # the parser as a whole says what is wrong, and where
+    try:
         _load(text)
     except json.JSONDecodeError as error:
         raise _fault(*_unparsable(text, error)) from None

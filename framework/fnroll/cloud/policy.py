@@ -1,20 +1,17 @@
 """The resource policy of a function, version or alias: AddPermission, RemovePermission, GetPolicy.
 
-Stored and answered; the one thing that reads it here is the gate of function URLs (`allows_public_url`).
+Who calls from another account, and who calls a function URL, is held to it (grants.py).
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping
-from typing import Any
 
 from fnroll.cloud.faults import Fault, conflict, invalid, not_found, stale
+from fnroll.cloud.grants import Statement
 from fnroll.cloud.names import LATEST
-from fnroll.cloud.records import Call, FunctionRow, Given, Result, absent, named, new_revision, qualified
-
-Statement = dict[str, Any]
+from fnroll.cloud.records import Call, FunctionRow, Given, Result, absent, named, new_revision, qualified, statements_of
 
 _CONDITIONS = (
     ("FunctionUrlAuthType", "StringEquals", "lambda:FunctionUrlAuthType"),
@@ -39,8 +36,8 @@ def add_permission(call: Call, given: Given) -> Result:
     text = json.dumps(_statement(given, arn), separators=(",", ":"))
     call.db.execute(
         "INSERT INTO statement (function_id, qualifier, sid, place, body) VALUES (?, ?, ?, "
-        "(SELECT COALESCE(MAX(place), 0) + 1 FROM statement), ?)",
-        (function.id, qualifier, sid, text),
+        "(SELECT COALESCE(MAX(place), 0) + 1 FROM statement WHERE function_id = ?), ?)",
+        (function.id, qualifier, sid, function.id, text),
     )
     _touch(call, function, qualifier)
     return {"Statement": text}
@@ -69,32 +66,6 @@ def get_policy(call: Call, given: Given) -> Result:
     policy = {"Version": "2012-10-17", "Id": "default", "Statement": statements}
     revision = _revision(call.db, function, qualifier)
     return {"Policy": json.dumps(policy, separators=(",", ":")), "RevisionId": revision}
-
-
-def statements_of(db: sqlite3.Connection, function: FunctionRow, qualifier: str) -> list[Statement]:
-    rows = db.execute(
-        "SELECT body FROM statement WHERE function_id = ? AND qualifier = ? ORDER BY place", (function.id, qualifier)
-    )
-    return [json.loads(row["body"]) for row in rows]
-
-
-def allows_public_url(statements: Iterable[Statement]) -> bool:
-    """Whether anybody may call a URL of auth type NONE.
-
-    Since October 2025 AWS wants both: InvokeFunctionUrl, and InvokeFunction (which may be bound to calls by URL).
-    """
-    public = [item for item in statements if item["Principal"] == "*"]
-    return any(_grants(item, "InvokeFunctionUrl", {"lambda:FunctionUrlAuthType": "NONE"}) for item in public) and any(
-        _grants(item, "InvokeFunction", {"lambda:InvokedViaFunctionUrl": "true"}) for item in public
-    )
-
-
-def _grants(statement: Statement, action: str, context: Mapping[str, str]) -> bool:
-    if statement["Action"] not in ("*", "lambda:*", f"lambda:{action}"):
-        return False
-    # A condition on anything but the call's own context (an account, an organisation) cannot hold for an unsigned call.
-    wanted = {key: value for group in statement.get("Condition", {}).values() for key, value in group.items()}
-    return all(context.get(key) == value for key, value in wanted.items())
 
 
 def _place(call: Call, given: Given) -> tuple[FunctionRow, str, str]:

@@ -122,7 +122,8 @@ class Remembered:
 
     def __init__(self, operations: Collection[str]) -> None:
         self._operations = operations
-        self._headers = sorted({name for operation in operations for name in _headers_of(operation)})
+        self._counting = frozenset(name for operation in operations for name in _headers_of(operation))
+        self._headers = sorted(self._counting)
         self._kept: dict[tuple[str | None, ...], tuple[service.Operation, dict[str, Any]]] = {}
 
     def find(self, request: Request) -> tuple[service.Operation, Callable[[], dict[str, Any]]]:
@@ -148,6 +149,8 @@ class Remembered:
         return self._kept.get(self._said(request))
 
     def _said(self, request: Request) -> tuple[str | None, ...]:
+        if self._counting.isdisjoint(request.fields):
+            return request.method, request.target
         return (request.method, request.target, *map(request.fields.get, self._headers))
 
 
@@ -180,9 +183,12 @@ def _from_text(shape: Shape, text: str) -> Any:
     kind = shape["type"]
     if kind in ("integer", "long"):
         try:
-            return int(text)
+            number = int(text)
         except ValueError:
-            raise Fault("SerializationException", f"{text} can not be converted to an Integer") from None
+            number = None
+        if number is None or not _fits(kind, number):
+            raise Fault("SerializationException", f"{text} can not be converted to an Integer")
+        return number
     if kind == "boolean":
         return text == "true"
     return text
@@ -222,6 +228,8 @@ def _from_json(shape: Shape, given: Any) -> Any:
     if not isinstance(given, types) or (isinstance(given, bool) and kind != "boolean"):
         raise Fault("SerializationException", f"{_json_type(given)} can not be converted to a {wanted}")
     value: Any = given
+    if kind in _BITS and not _fits(kind, value):
+        raise Fault("SerializationException", f"{value} can not be converted to a {wanted}")
     if kind == "blob":
         try:
             return base64.b64decode(value, validate=True)
@@ -240,6 +248,15 @@ def _from_json(shape: Shape, given: Any) -> Any:
         known = {name: item for name, item in value.items() if name in members and item is not None}
         return {name: _from_json(service.shape(members[name]["shape"]), item) for name, item in known.items()}
     return value
+
+
+_BITS: Final[Mapping[str, int]] = {"integer": 32, "long": 64}
+
+
+def _fits(kind: str, number: int) -> bool:
+    """Whether a whole number is one of this kind."""
+    half = 1 << (_BITS[kind] - 1)
+    return -half <= number < half
 
 
 def _json_type(value: Any) -> str:

@@ -20,6 +20,7 @@ from fnroll.cloud.records import (
     find_version,
     named,
     page,
+    version_number,
 )
 from fnroll.cloud.settings import UNRESERVED_LEAST, concurrency_of, unreserved
 
@@ -35,7 +36,7 @@ def put_provisioned_concurrency_config(call: Call, given: Given) -> Result:
         raise invalid(
             "Requested Provisioned Concurrency should not be greater than the reservedConcurrentExecution for function"
         )
-    if limit is None and unreserved(call.db, call.region) - wanted < UNRESERVED_LEAST:
+    if limit is None and unreserved(call.db, function.home) - wanted < UNRESERVED_LEAST:
         raise invalid(
             "Specified ConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its "
             f"minimum value of [{UNRESERVED_LEAST}]."
@@ -86,16 +87,16 @@ def list_provisioned_concurrency_configs(call: Call, given: Given) -> Result:
     found = [(row["qualifier"], json.loads(row["value"])) for row in rows]
     chosen, marker = page(found, lambda item: str(item[0]), given)
     listed = [
-        {"FunctionArn": function_arn(function.region, function.name, qualifier), **_describe(value)}
+        {"FunctionArn": function_arn(function.home, function.name, qualifier), **_describe(value)}
         for qualifier, value in chosen
     ]
     return {"ProvisionedConcurrencyConfigs": listed, **marker}
 
 
 def _check_exists(call: Call, function: FunctionRow, qualifier: str) -> None:
-    arn = function_arn(function.region, function.name, qualifier)
+    arn = function_arn(function.home, function.name, qualifier)
     if is_version(qualifier):
-        if qualifier != LATEST and find_version(call.db, function, int(qualifier)) is None:
+        if qualifier != LATEST and find_version(call.db, function, version_number(qualifier)) is None:
             raise not_found(arn)
     elif find_alias(call.db, function, qualifier) is None:
         raise Fault("ResourceNotFoundException", f"Cannot find alias arn: {arn}")

@@ -17,6 +17,7 @@ from fnroll.cloud.clock import Clock
 from fnroll.cloud.faults import Fault
 from fnroll.cloud.feeder import pause
 from fnroll.cloud.invoke import Invocations, Request
+from fnroll.cloud.names import home_of
 from fnroll.cloud.services import ServiceError, Services
 from fnroll.cloud.source_counts import SourceCounts
 from fnroll.cloud.source_events import Record, failures, identifier, of_message, wanted
@@ -45,7 +46,7 @@ class QueueFeeder:
         self.news = asyncio.Event()
         self.ready = asyncio.Event()
         self.ready.set()
-        self._region = row.arn.split(":")[3]
+        self._home = home_of(row.arn)
         self._where = {"QueueUrl": queue_url(row.arn)}
         self._limit: int = row.config.get("ScalingConfig", {}).get("MaximumConcurrency", LIMIT)
         self._running: set[asyncio.Task[None]] = set()
@@ -97,7 +98,7 @@ class QueueFeeder:
             "WaitTimeSeconds": 0,
         }
         try:
-            answer = await self._services.ask("sqs", self._region, "ReceiveMessage", given)
+            answer = await self._services.ask("sqs", self._home, "ReceiveMessage", given)
         except ServiceError as error:
             # Once: what other services hold ends with their cloud, and the mapping does not.
             (_log.debug if self._missed else _log.warning)("%s feeds %s: %s", self._row.arn, self._row.ref.name, error)
@@ -146,7 +147,7 @@ class QueueFeeder:
                 for number, record in enumerate(records[start : start + LIMIT])
             ]
             try:
-                await self._services.ask("sqs", self._region, "DeleteMessageBatch", {**self._where, "Entries": entries})
+                await self._services.ask("sqs", self._home, "DeleteMessageBatch", {**self._where, "Entries": entries})
             except ServiceError as error:
                 _log.warning("%s: %s", self._row.arn, error)
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from fnroll.cloud.clock import Clock
 from fnroll.cloud.faults import Fault
+from fnroll.cloud.names import Home
 
 OWN: Final[Mapping[str, float]] = {"GetFunction": 100.0, "GetPolicy": 15.0}
 """Calls a second of the operations that have a limit of their own."""
@@ -19,17 +20,17 @@ REST: Final = 15.0
 
 
 class Rates:
-    """A bucket for each limit and Region, full at first, of a second's calls."""
+    """A bucket for each limit, account and Region, full at first, of a second's calls."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._buckets: dict[tuple[str, str], tuple[float, float]] = {}
+        self._buckets: dict[tuple[Home, str], tuple[float, float]] = {}
         """What is left, and when that was."""
 
-    def take(self, operation: str, region: str) -> None:
+    def take(self, operation: str, home: Home) -> None:
         """Count a call. Fault TooManyRequests if it is one too many."""
         rate, now = OWN.get(operation, REST), self._clock.time()
-        key = region, operation if operation in OWN else ""
+        key = home, operation if operation in OWN else ""
         left, then = self._buckets.get(key, (rate, now))
         left = min(rate, left + max(0.0, now - then) * rate)
         if left < 1:

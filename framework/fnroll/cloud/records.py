@@ -1,6 +1,6 @@
 """The rows of the control plane as values, and the look-ups that every operation shares.
 
-A `Call` is what an operation is given besides its parameters: the open transaction, the package store, the region.
+A `Call` is what an operation is given besides its parameters: the open transaction, the package store, who calls.
 Operations are functions `(Call, parameters) -> result` in the modules beside this one; `control` lists them.
 """
 
@@ -16,8 +16,10 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import uuid4
 
+from fnroll.cloud.accounts import Caller, identity
 from fnroll.cloud.faults import Fault, invalid, not_built, not_found
-from fnroll.cloud.names import LATEST, FunctionRef, function_arn, is_version, parse_function
+from fnroll.cloud.grants import Statement, check_shared
+from fnroll.cloud.names import LATEST, FunctionRef, Home, function_arn, is_version, parse_function
 from fnroll.cloud.services import Services
 from fnroll.cloud.store import Store, Stored
 
@@ -27,6 +29,9 @@ Item = TypeVar("Item")
 
 PAGE = 50
 """Items of a list's page where the caller gives no MaxItems; Lambda gives no more than this either."""
+
+NO_VERSION = 2**63 - 1
+"""The largest number that the database holds."""
 
 
 @dataclass(slots=True)
@@ -47,18 +52,23 @@ class Effects:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One control-plane call."""
+    """One control-plane call: of which operation, and by whom."""
 
     db: sqlite3.Connection
     store: Store
-    region: str
+    operation: str
+    caller: Caller
     port: int
-    fetch_s3: Callable[[str, str, str | None], bytes]
+    fetch_s3: Callable[[str, str, str, str | None], bytes]
     services: Services | None = None
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     effects: Effects = field(default_factory=Effects)
     pace: float | None = None
     """How many times as fast as Lambda functions are made and updated; None: at once."""
+
+    @property
+    def home(self) -> Home:
+        return self.caller.home
 
     def stamp(self) -> str:
         """Now, as LastModified and CreatedDate are written."""
@@ -71,14 +81,14 @@ class Call:
 @dataclass(frozen=True, slots=True)
 class FunctionRow:
     id: int
-    region: str
+    home: Home
     name: str
     next_version: int
     tags: dict[str, str]
 
     @property
     def arn(self) -> str:
-        return function_arn(self.region, self.name)
+        return function_arn(self.home, self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,20 +124,24 @@ class AliasRow:
 
     @property
     def arn(self) -> str:
-        return function_arn(self.function.region, self.function.name, self.name)
+        return function_arn(self.function.home, self.function.name, self.name)
 
 
 def new_revision() -> str:
     return str(uuid4())
 
 
-def find_function(db: sqlite3.Connection, region: str, name: str) -> FunctionRow | None:
-    row = db.execute("SELECT * FROM function WHERE region = ? AND name = ?", (region, name)).fetchone()
+def find_function(db: sqlite3.Connection, home: Home, name: str) -> FunctionRow | None:
+    row = db.execute("SELECT * FROM function WHERE account = ? AND region = ? AND name = ?", (*home, name)).fetchone()
     return row and as_function(row)
 
 
 def as_function(row: sqlite3.Row) -> FunctionRow:
-    return FunctionRow(row["id"], row["region"], row["name"], row["next_version"], json.loads(row["tags"]))
+    return FunctionRow(row["id"], as_home(row), row["name"], row["next_version"], json.loads(row["tags"]))
+
+
+def as_home(row: sqlite3.Row) -> Home:
+    return Home(row["account"], row["region"])
 
 
 def find_version(db: sqlite3.Connection, function: FunctionRow, number: int) -> VersionRow | None:
@@ -148,9 +162,11 @@ def as_version(function: FunctionRow, row: sqlite3.Row) -> VersionRow:
     )
 
 
-def versions_of(db: sqlite3.Connection, function: FunctionRow) -> list[VersionRow]:
-    """Every version, $LATEST first, then by number."""
-    rows = db.execute("SELECT * FROM version WHERE function_id = ? ORDER BY number", (function.id,))
+def versions_of(db: sqlite3.Connection, function: FunctionRow, after: int, most: int) -> list[VersionRow]:
+    """At most so many versions of a higher number than `after`, by number."""
+    rows = db.execute(
+        "SELECT * FROM version WHERE function_id = ? AND number > ? ORDER BY number LIMIT ?", (function.id, after, most)
+    )
     return [as_version(function, row) for row in rows]
 
 
@@ -179,16 +195,44 @@ def as_alias(function: FunctionRow, row: sqlite3.Row) -> AliasRow:
 
 
 def version_number(version: str) -> int:
-    """The `number` of a version as the API writes it."""
+    """The `number` of a version as the API writes it; NO_VERSION of one that no version can have."""
     if version == "$LATEST.PUBLISHED":
         raise not_built(f"The version {version}")
-    return 0 if version == LATEST else int(version)
+    if version == LATEST:
+        return 0
+    return (int(version) if len(version) <= 18 else 0) or NO_VERSION
+
+
+def statements_of(db: sqlite3.Connection, function: FunctionRow, qualifier: str) -> list[Statement]:
+    """The policy of a function, or of a version or alias of it, which has its own."""
+    rows = db.execute(
+        "SELECT body FROM statement WHERE function_id = ? AND qualifier = ? ORDER BY place", (function.id, qualifier)
+    )
+    return [json.loads(row["body"]) for row in rows]
+
+
+def reach(db: sqlite3.Connection, caller: Caller, ref: FunctionRef, operation: str) -> FunctionRow | None:
+    """The function that a caller names, if it is there.
+
+    Fault AccessDenied for one of another account, unless its policy lets the caller do this: who may not is not told
+    whether it is there.
+    """
+    function = find_function(db, ref.home, ref.name)
+    if ref.home.account != caller.home.account:
+        statements = statements_of(db, function, ref.qualifier or "") if function is not None else ()
+        check_shared(identity(caller.key_id), operation, ref.asked_arn, statements)
+    return function
+
+
+def sought(call: Call, text: str, qualifier: str | None = None) -> tuple[FunctionRef, FunctionRow | None]:
+    """The function that a call names, if it is there. Faults as `parse_function` and `reach`."""
+    ref = parse_function(text, call.home, qualifier)
+    return ref, reach(call.db, call.caller, ref, call.operation)
 
 
 def named(call: Call, given: Given) -> tuple[FunctionRef, FunctionRow]:
     """The function that FunctionName and Qualifier name. Fault ResourceNotFound."""
-    ref = parse_function(given["FunctionName"], call.region, given.get("Qualifier"))
-    function = find_function(call.db, ref.region, ref.name)
+    ref, function = sought(call, given["FunctionName"], given.get("Qualifier"))
     if function is None:
         raise not_found(ref.asked_arn)
     return ref, function
@@ -245,7 +289,7 @@ def package_of(call: Call, given: Given, *, keep: bool = True) -> Stored:
     if (data := given.get("ZipFile")) is not None:
         return call.store.add(data) if keep else call.store.examine(data)
     if given.get("S3Bucket") and given.get("S3Key"):
-        data = call.fetch_s3(given["S3Bucket"], given["S3Key"], given.get("S3ObjectVersion"))
+        data = call.fetch_s3(call.home.account, given["S3Bucket"], given["S3Key"], given.get("S3ObjectVersion"))
         return call.store.add(data, direct=False) if keep else call.store.examine(data, direct=False)
     raise invalid("Please provide a source for function code.")
 

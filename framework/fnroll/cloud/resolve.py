@@ -45,7 +45,7 @@ class Resolver:
         number = version_number(qualifier)
         version = self._versions.get((function.id, number)) or self._version(function, number)
         if version is None:
-            raise not_found(function_arn(ref.region, ref.name, qualifier))
+            raise not_found(function_arn(ref.home, ref.name, qualifier))
         if version.package is None:
             raise not_built("Invoke of a function whose code is a container image")
         return serving(version)
@@ -58,9 +58,9 @@ class Resolver:
             self._versions.clear()
 
     def _name(self, ref: FunctionRef) -> tuple[FunctionRow, AliasRow | None]:
-        function = find_function(self._read, ref.region, ref.name)
+        function = find_function(self._read, ref.home, ref.name)
         qualifier = ref.qualifier or LATEST
-        asked = function_arn(ref.region, ref.name, qualifier)
+        asked = function_arn(ref.home, ref.name, qualifier)
         if function is None:
             raise not_found(asked)
         alias = None

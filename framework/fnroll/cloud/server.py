@@ -43,6 +43,7 @@ from fnroll.cloud.stream_source import Places, StreamFeeder
 from fnroll.cloud.timers import Timers
 from fnroll.cloud.watch import Watch
 from fnroll.emulator.api import LogLine, LogSink
+from fnroll.emulator.loop import run as run_loop
 from fnroll.emulator.wire import HttpServer
 from fnroll.errors import CloudError
 from fnroll.sandbox.api import Missing, Network
@@ -271,7 +272,7 @@ def embedded(
 
     def run() -> None:
         try:
-            asyncio.run(main())
+            run_loop(main())
         except BaseException as error:
             failed.append(error)
         finally:

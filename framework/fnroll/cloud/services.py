@@ -12,7 +12,8 @@ from html import unescape
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
-from fnroll.cloud.others import Others
+from fnroll.cloud.names import Home
+from fnroll.cloud.others import Others, scope
 from fnroll.cloud.protocol import Answer
 from fnroll.emulator import traces
 from fnroll.emulator.wire import Request
@@ -55,20 +56,20 @@ class Services:
         return self._others.loaded
 
     async def ask(
-        self, service: str, region: str, operation: str, given: Mapping[str, Any], trace: str | None = None
+        self, service: str, home: Home, operation: str, given: Mapping[str, Any], trace: str | None = None
     ) -> dict[str, Any]:
         """As `call`, from the event loop."""
-        answer = await self._others.run(lambda: self.call(service, region, operation, given, trace))
+        answer = await self._others.run(lambda: self.call(service, home, operation, given, trace))
         if operation not in _QUIET:
             self.on_sent()
         return answer
 
     def call(
-        self, service: str, region: str, operation: str, given: Mapping[str, Any], trace: str | None = None
+        self, service: str, home: Home, operation: str, given: Mapping[str, Any], trace: str | None = None
     ) -> dict[str, Any]:
-        """One call, of the trace that a header of X-Ray names; the answer of a service that speaks XML is left aside.
-        Raises ServiceError."""
-        headers = [("host", f"{service}.{region}.localhost"), ("authorization", _scope(service, region))]
+        """One call, in the account and region `home`, of the trace that a header of X-Ray names; the answer of a
+        service that speaks XML is left aside. Raises ServiceError."""
+        headers = [("host", f"{service}.{home.region}.localhost"), ("authorization", scope(service, home))]
         headers += _traced(trace)
         if service in _JSON:
             prefix, version = _JSON[service]
@@ -76,22 +77,22 @@ class Services:
                 ("content-type", f"application/x-amz-json-{version}"),
                 ("x-amz-target", f"{prefix}.{operation}"),
             ]
-            answer = self._send(Request("POST", "/", headers, json.dumps(given).encode()), service)
+            answer = self._send(Request("POST", "/", headers, json.dumps(given).encode()), service, home)
             return json.loads(answer.body) if answer.body else {}
         headers.append(("content-type", "application/x-www-form-urlencoded"))
         form = {"Action": operation, "Version": _QUERY[service], **given}
-        self._send(Request("POST", "/", headers, urlencode(form).encode()), service)
+        self._send(Request("POST", "/", headers, urlencode(form).encode()), service, home)
         return {}
 
-    async def put_object(self, region: str, bucket: str, key: str, data: bytes, trace: str | None = None) -> None:
+    async def put_object(self, home: Home, bucket: str, key: str, data: bytes, trace: str | None = None) -> None:
         """An object in S3. Raises ServiceError."""
-        headers = [("host", "localhost"), ("authorization", _scope("s3", region)), *_traced(trace)]
+        headers = [("host", "localhost"), ("authorization", scope("s3", home)), *_traced(trace)]
         headers.append(("content-type", "application/json"))
         request = Request("PUT", f"/{bucket}/{quote(key)}", headers, data)
-        await self._others.run(lambda: self._send(request, "s3"))
+        await self._others.run(lambda: self._send(request, "s3", home))
 
-    def _send(self, request: Request, service: str) -> Answer:
-        answer = self._others.answer_now(request, service)
+    def _send(self, request: Request, service: str, home: Home) -> Answer:
+        answer = self._others.answer_now(request, service, home.account)
         if answer.status >= 300:
             raise _error(answer)
         return answer
@@ -99,12 +100,6 @@ class Services:
 
 def _traced(trace: str | None) -> list[tuple[str, str]]:
     return [(traces.HEADER, trace)] if trace else []
-
-
-def _scope(service: str, region: str) -> str:
-    name = "dynamodb" if service == "dynamodbstreams" else service
-    credential = f"local/20250101/{region}/{name}/aws4_request"
-    return f"AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=0"
 
 
 def _error(answer: Answer) -> ServiceError:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from fnroll.cloud.faults import Fault, invalid
-from fnroll.cloud.names import LATEST, FunctionRef, function_arn, parse_function
-from fnroll.cloud.records import Call, FunctionRow, Given, Result, absent, find_alias, find_function, page
+from fnroll.cloud.names import LATEST, FunctionRef, Home, function_arn, home_of
+from fnroll.cloud.records import Call, FunctionRow, Given, Result, absent, as_home, find_alias, page, sought
 
 ACCOUNT_CONCURRENCY: Final = 1000
 UNRESERVED_LEAST: Final = 100
@@ -63,10 +63,11 @@ def operations() -> Iterator[tuple[str, Callable[[Call, Given], Result]]]:
 def reserved(db: sqlite3.Connection) -> list[tuple[str, int]]:
     """The ARN of each function with reserved concurrency, and how much."""
     rows = db.execute(
-        "SELECT region, name, value FROM setting JOIN function ON id = function_id WHERE noun = ?", (CONCURRENCY.noun,)
+        "SELECT account, region, name, value FROM setting JOIN function ON id = function_id WHERE noun = ?",
+        (CONCURRENCY.noun,),
     )
     return [
-        (function_arn(row["region"], row["name"]), json.loads(row["value"])["ReservedConcurrentExecutions"])
+        (function_arn(as_home(row), row["name"]), json.loads(row["value"])["ReservedConcurrentExecutions"])
         for row in rows
     ]
 
@@ -120,7 +121,7 @@ def _list_event_invoke_configs(call: Call, given: Given) -> Result:
         "FunctionEventInvokeConfigs": [
             _answer(
                 EVENT_INVOKE,
-                FunctionRef(function.region, function.name, row["qualifier"] or None),
+                FunctionRef(function.home, function.name, row["qualifier"] or None),
                 function,
                 json.loads(row["value"]),
             )
@@ -160,17 +161,18 @@ def _remover(setting: Setting) -> Callable[[Call, Given], Result]:
 
 def concurrency_of(db: sqlite3.Connection, function: FunctionRow) -> dict[str, Any] | None:
     """`ReservedConcurrentExecutions` of a function, if it has any."""
-    return _find(db, CONCURRENCY, FunctionRef(function.region, function.name, None), function)
+    return _find(db, CONCURRENCY, FunctionRef(function.home, function.name, None), function)
 
 
-def unreserved(db: sqlite3.Connection, region: str, but: str | None = None) -> int:
-    """What of the account's concurrency no function has reserved; `but`: the ARN of one that does not count."""
-    taken = (count for arn, count in reserved(db) if arn.split(":")[3] == region and arn != but)
+def unreserved(db: sqlite3.Connection, home: Home, but: str | None = None) -> int:
+    """What of the concurrency of an account in a region no function has reserved; `but`: the ARN of one that does not
+    count."""
+    taken = (count for arn, count in reserved(db) if home_of(arn) == home and arn != but)
     return ACCOUNT_CONCURRENCY - sum(taken)
 
 
 def _check_concurrency(call: Call, function: FunctionRow, wanted: int) -> None:
-    if unreserved(call.db, function.region, function.arn) - wanted < UNRESERVED_LEAST:
+    if unreserved(call.db, function.home, function.arn) - wanted < UNRESERVED_LEAST:
         raise invalid(
             "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution "
             f"below its minimum value of [{UNRESERVED_LEAST}]."
@@ -178,8 +180,7 @@ def _check_concurrency(call: Call, function: FunctionRow, wanted: int) -> None:
 
 
 def _function(call: Call, given: Given) -> tuple[FunctionRef, FunctionRow]:
-    ref = parse_function(given["FunctionName"], call.region, given.get("Qualifier"))
-    function = find_function(call.db, ref.region, ref.name)
+    ref, function = sought(call, given["FunctionName"], given.get("Qualifier"))
     if function is None:
         raise absent()
     is_alias = ref.qualifier is not None and not ref.qualifier.isdecimal() and ref.qualifier != LATEST
@@ -197,12 +198,12 @@ def _find(db: sqlite3.Connection, setting: Setting, ref: FunctionRef, function: 
 
 
 def _answer(setting: Setting, ref: FunctionRef, function: FunctionRow, value: dict[str, Any]) -> Result:
-    arn = function_arn(function.region, function.name, ref.qualifier)
+    arn = function_arn(function.home, function.name, ref.qualifier)
     if setting.noun == "RuntimeManagementConfig":
         return {**value, "FunctionArn": arn}
     if setting.stamped:
         destinations = {"OnSuccess": {}, "OnFailure": {}, **value.get("DestinationConfig", {})}
-        at = function_arn(function.region, function.name, ref.qualifier or LATEST)
+        at = function_arn(function.home, function.name, ref.qualifier or LATEST)
         return {**value, "DestinationConfig": destinations, "FunctionArn": at}
     return value
 

@@ -7,18 +7,20 @@ one that looks like AWS's own, and that nobody here has made, is unknown.
 
 from __future__ import annotations
 
+import asyncio
 import re
-import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from fnroll.cloud import sigv4
+from fnroll.cloud import sigv4, sigv4_pieces
+from fnroll.cloud.accounts import FUNCTION_SECRET, is_functions, made_here
 from fnroll.cloud.clock import Clock
 from fnroll.cloud.faults import Fault
-from fnroll.cloud.invoke import CREDENTIALS
-from fnroll.cloud.names import ACCOUNT
 from fnroll.cloud.sigv4 import Signature, SignatureError
 from fnroll.emulator.wire import Request
+
+LARGE = 1 << 18
+"""Bytes of a body that take about a millisecond."""
 
 _MADE_BY_AWS = re.compile(r"(?:AKIA|ASIA)[A-Z0-9]{16}")
 
@@ -27,10 +29,15 @@ class Signatures:
     """`keys`: secrets by access key id; `required`: whether every API call must be signed."""
 
     def __init__(self, clock: Clock, keys: Mapping[str, str], *, required: bool = False) -> None:
-        own = {CREDENTIALS["AWS_ACCESS_KEY_ID"]: CREDENTIALS["AWS_SECRET_ACCESS_KEY"]}
         self._clock = clock
-        self._keys = {**own, **keys}
+        self._keys = keys
         self.required = required
+
+    async def admit(self, request: Request) -> Signature:
+        """As `check`; beside the event loop, where the body is so large that others would wait for it."""
+        if len(request.body) < LARGE:
+            return self.check(request)
+        return await asyncio.to_thread(self.check, request)
 
     def check(self, request: Request) -> Signature:
         """The signature of a request that is signed as it should be. Raises Fault with AWS's refusals."""
@@ -38,7 +45,10 @@ class Signatures:
             signature = sigv4.read(request)
             if signature is None:
                 raise SignatureError("MissingAuthenticationTokenException", "Missing Authentication Token")
-            sigv4.check(request, signature, self._secret(signature), datetime.fromtimestamp(self._clock.time(), UTC))
+            secret = self._secret(signature)
+            sigv4.check(request, signature, secret, datetime.fromtimestamp(self._clock.time(), UTC))
+            if sigv4_pieces.is_in_pieces(request):
+                sigv4_pieces.check(request, signature, secret)
         except SignatureError as error:
             raise Fault(error.code, error.message) from None
         return signature
@@ -47,30 +57,14 @@ class Signatures:
         key_id = signature.key_id
         if key_id in self._keys:
             return self._keys[key_id]
-        made = _made_here(key_id, signature.token)
-        if made is not None:
-            return made
+        if is_functions(key_id):
+            return FUNCTION_SECRET
+        made = made_here(key_id)
+        # Those of STS count with their token only.
+        if made is not None and made.active and (made.token is None or made.token == signature.token):
+            return made.secret
         if _MADE_BY_AWS.fullmatch(key_id):
             raise SignatureError(
                 "UnrecognizedClientException", "The security token included in the request is invalid."
             )
         return key_id
-
-
-def _made_here(key_id: str, token: str | None) -> str | None:
-    """The secret of a key that moto's IAM or STS has made; those of STS count with their token only."""
-    if "moto.sts.models" in sys.modules:
-        from moto.sts.models import sts_backends
-
-        for sessions in list(sts_backends[ACCOUNT].values()):
-            for role in list(sessions.assumed_roles):
-                if role.access_key_id == key_id:
-                    return str(role.secret_access_key) if role.session_token == token else None
-    if "moto.iam.models" in sys.modules:
-        from moto.iam.models import iam_backends
-
-        for users in list(iam_backends[ACCOUNT].values()):
-            for key in list(users.access_keys.values()):
-                if key.access_key_id == key_id and key.status == "Active":
-                    return str(key.secret_access_key)
-    return None

@@ -156,11 +156,16 @@ def _stamp(moment: datetime) -> str:
 def sign(request: Request, signature: Signature, secret: str) -> str:
     """The signature that the request would have under `secret`, in hex."""
     canonical = hashlib.sha256(canonical_request(request, signature).encode()).hexdigest()
+    text = f"{ALGORITHM}\n{signature.stamp}\n{signature.scope}\n{canonical}"
+    return hmac.new(signing_key(signature, secret), text.encode(), hashlib.sha256).hexdigest()
+
+
+def signing_key(signature: Signature, secret: str) -> bytes:
+    """What signs everything of one scope."""
     key = f"AWS4{secret}".encode()
     for part in (signature.day, signature.region, signature.service, "aws4_request"):
         key = hmac.new(key, part.encode(), hashlib.sha256).digest()
-    text = f"{ALGORITHM}\n{signature.stamp}\n{signature.scope}\n{canonical}"
-    return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+    return key
 
 
 def canonical_request(request: Request, signature: Signature) -> str:

@@ -13,8 +13,8 @@ class SourceCounts:
     def __init__(self, meter: Meter, row: SourceRow) -> None:
         self._meter = meter
         self._wanted = "EventCount" in row.config.get("MetricsConfig", {}).get("Metrics", ())
-        self._mapping = Resource(row.ref.region, row.ref.name, source=row.uuid)
-        self._function = Resource(row.ref.region, row.ref.name, row.ref.qualifier)
+        self._mapping = Resource(row.ref.home, row.ref.name, source=row.uuid)
+        self._function = Resource(row.ref.home, row.ref.name, row.ref.qualifier)
 
     def events(self, metric: str, number: int) -> None:
         if self._wanted and number:

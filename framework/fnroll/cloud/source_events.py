@@ -117,7 +117,7 @@ def lost_record(lost: Lost, ref: FunctionRef, arn: str, shard: str, now: float) 
     said: Record = {
         "requestContext": {
             "requestId": lost.request_id,
-            "functionArn": function_arn(ref.region, ref.name, ref.qualifier or LATEST),
+            "functionArn": function_arn(ref.home, ref.name, ref.qualifier or LATEST),
             "condition": lost.condition,
             "approximateInvokeCount": lost.attempts,
         }

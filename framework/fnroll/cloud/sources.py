@@ -13,18 +13,20 @@ from typing import Any, Final
 from uuid import uuid4
 
 from fnroll.cloud.faults import Fault, conflict, invalid, not_built
-from fnroll.cloud.names import ACCOUNT, LATEST, FunctionRef, function_arn, is_version, parse_function
+from fnroll.cloud.names import LATEST, FunctionRef, Home, function_arn, home_of, is_version, lambda_arn
 from fnroll.cloud.patterns import PatternError, parse
 from fnroll.cloud.records import (
     Call,
     Given,
     Result,
     absent,
+    as_home,
     find_alias,
     find_function,
     find_version,
     page,
     qualified,
+    sought,
     version_number,
 )
 from fnroll.cloud.services import ServiceError
@@ -109,7 +111,7 @@ def create_event_source_mapping(call: Call, given: Given) -> Result:
     if service_of(arn) not in (SQS, "kinesis", "dynamodb"):
         raise not_built(f"The event source {service_of(arn)}")
     ref = _function(call, given["FunctionName"])
-    for row in _rows(call.db, call.region):
+    for row in _rows(call.db, call.home):
         if row.arn == arn and row.ref == ref:
             raise conflict(
                 f'The event source arn (" {arn} ") and function (" {ref.name} ") provided mapping already exists. '
@@ -156,18 +158,18 @@ def delete_event_source_mapping(call: Call, given: Given) -> Result:
 
 
 def list_event_source_mappings(call: Call, given: Given) -> Result:
-    found = _rows(call.db, call.region)
+    found = _rows(call.db, call.home)
     if arn := given.get("EventSourceArn"):
         found = [row for row in found if row.arn == arn]
     if given.get("FunctionName"):
-        ref = parse_function(given["FunctionName"], call.region)
+        ref, _ = sought(call, given["FunctionName"])
         found = [row for row in found if row.ref == ref]
     chosen, marker = page(found, lambda row: row.uuid, given)
     return {"EventSourceMappings": [_describe(row) for row in chosen], **marker}
 
 
 def read_sources(db: sqlite3.Connection) -> list[SourceRow]:
-    """Every mapping of every region."""
+    """Every mapping of every account and region."""
     return [_as_source(row) for row in db.execute("SELECT * FROM source ORDER BY uuid")]
 
 
@@ -186,8 +188,7 @@ def _refuse(given: Given) -> None:
 
 
 def _function(call: Call, text: str) -> FunctionRef:
-    ref = parse_function(text, call.region)
-    function = find_function(call.db, ref.region, ref.name)
+    ref, function = sought(call, text)
     if function is None:
         raise invalid("Function does not exist")
     qualifier = ref.qualifier
@@ -238,17 +239,17 @@ def _check_there(call: Call, row: SourceRow) -> None:
     """Lambda looks at the source before it accepts the mapping."""
     if call.services is None:
         return
-    region = row.arn.split(":")[3]
+    home = home_of(row.arn)
     try:
         if row.service == SQS:
             attributes = call.services.call(
-                SQS, region, "GetQueueAttributes", {"QueueUrl": queue_url(row.arn), "AttributeNames": ["All"]}
+                SQS, home, "GetQueueAttributes", {"QueueUrl": queue_url(row.arn), "AttributeNames": ["All"]}
             )["Attributes"]
             _check_visibility(call, row, int(attributes.get("VisibilityTimeout", "30")))
         elif row.service == "kinesis":
-            call.services.call("kinesis", region, "DescribeStreamSummary", {"StreamARN": row.arn})
+            call.services.call("kinesis", home, "DescribeStreamSummary", {"StreamARN": row.arn})
         else:
-            call.services.call("dynamodbstreams", region, "DescribeStream", {"StreamArn": row.arn})
+            call.services.call("dynamodbstreams", home, "DescribeStream", {"StreamArn": row.arn})
     except ServiceError as error:
         if row.service == SQS:
             missing = error.code in ("QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue")
@@ -260,7 +261,7 @@ def _check_there(call: Call, row: SourceRow) -> None:
 
 
 def _check_visibility(call: Call, row: SourceRow, visibility: int) -> None:
-    function = find_function(call.db, row.ref.region, row.ref.name)
+    function = find_function(call.db, row.ref.home, row.ref.name)
     version = function and qualified(call.db, function, row.ref.qualifier)
     timeout = version.config["Timeout"] if version else 0
     if visibility < timeout:
@@ -276,20 +277,23 @@ def queue_url(arn: str) -> str:
 
 
 def _existing(call: Call, given: Given) -> SourceRow:
-    row = call.db.execute("SELECT * FROM source WHERE uuid = ? AND region = ?", (given["UUID"], call.region)).fetchone()
+    row = call.db.execute(
+        "SELECT * FROM source WHERE uuid = ? AND account = ? AND region = ?", (given["UUID"], *call.home)
+    ).fetchone()
     if row is None:
         raise absent()
     return _as_source(row)
 
 
-def _rows(db: sqlite3.Connection, region: str) -> list[SourceRow]:
-    return [_as_source(row) for row in db.execute("SELECT * FROM source WHERE region = ? ORDER BY uuid", (region,))]
+def _rows(db: sqlite3.Connection, home: Home) -> list[SourceRow]:
+    rows = db.execute("SELECT * FROM source WHERE account = ? AND region = ? ORDER BY uuid", home)
+    return [_as_source(row) for row in rows]
 
 
 def _as_source(row: sqlite3.Row) -> SourceRow:
     return SourceRow(
         row["uuid"],
-        FunctionRef(row["region"], row["name"], row["qualifier"]),
+        FunctionRef(as_home(row), row["name"], row["qualifier"]),
         row["arn"],
         bool(row["enabled"]),
         json.loads(row["config"]),
@@ -302,13 +306,14 @@ def _as_source(row: sqlite3.Row) -> SourceRow:
 
 def _save(call: Call, row: SourceRow) -> None:
     call.db.execute(
-        "INSERT INTO source (uuid, region, name, qualifier, arn, enabled, config, tags, modified, result, place)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (uuid) DO UPDATE SET name = excluded.name,"
+        "INSERT INTO source"
+        " (uuid, account, region, name, qualifier, arn, enabled, config, tags, modified, result, place)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (uuid) DO UPDATE SET name = excluded.name,"
         " qualifier = excluded.qualifier, enabled = excluded.enabled, config = excluded.config,"
         " modified = excluded.modified",
         (
             row.uuid,
-            row.ref.region,
+            *row.ref.home,
             row.ref.name,
             row.ref.qualifier,
             row.arn,
@@ -329,9 +334,9 @@ def _describe(row: SourceRow, state: str | None = None) -> Result:
     return {
         **config,
         "UUID": row.uuid,
-        "EventSourceMappingArn": f"arn:aws:lambda:{row.ref.region}:{ACCOUNT}:event-source-mapping:{row.uuid}",
+        "EventSourceMappingArn": lambda_arn(row.ref.home, f"event-source-mapping:{row.uuid}"),
         "EventSourceArn": row.arn,
-        "FunctionArn": function_arn(row.ref.region, row.ref.name, row.ref.qualifier),
+        "FunctionArn": function_arn(row.ref.home, row.ref.name, row.ref.qualifier),
         "LastModified": row.modified,
         "State": state or ("Enabled" if row.enabled else "Disabled"),
         "StateTransitionReason": "User action" if streams else "USER_INITIATED",

@@ -26,73 +26,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from fnroll.cloud.migrations import migrate
 from fnroll.errors import CloudError
-
-MIGRATIONS = (
-    """
-    CREATE TABLE function (
-        id INTEGER PRIMARY KEY, region TEXT NOT NULL, name TEXT NOT NULL, next_version INTEGER NOT NULL DEFAULT 1,
-        tags TEXT NOT NULL DEFAULT '{}', UNIQUE (region, name));
-    CREATE TABLE version (
-        function_id INTEGER NOT NULL REFERENCES function ON DELETE CASCADE, number INTEGER NOT NULL,
-        config TEXT NOT NULL, fingerprint TEXT NOT NULL, revision TEXT NOT NULL, package TEXT, image TEXT,
-        PRIMARY KEY (function_id, number)) WITHOUT ROWID;
-    CREATE TABLE alias (
-        function_id INTEGER NOT NULL REFERENCES function ON DELETE CASCADE, name TEXT NOT NULL,
-        version TEXT NOT NULL, description TEXT NOT NULL, weights TEXT NOT NULL, revision TEXT NOT NULL,
-        PRIMARY KEY (function_id, name)) WITHOUT ROWID;
-    CREATE TABLE url (
-        id TEXT PRIMARY KEY, function_id INTEGER NOT NULL REFERENCES function ON DELETE CASCADE,
-        qualifier TEXT NOT NULL, auth TEXT NOT NULL, cors TEXT, mode TEXT NOT NULL, created TEXT NOT NULL,
-        modified TEXT NOT NULL, UNIQUE (function_id, qualifier)) WITHOUT ROWID;
-    CREATE TABLE statement (
-        function_id INTEGER NOT NULL REFERENCES function ON DELETE CASCADE, qualifier TEXT NOT NULL,
-        sid TEXT NOT NULL, place INTEGER NOT NULL, body TEXT NOT NULL,
-        PRIMARY KEY (function_id, qualifier, sid)) WITHOUT ROWID;
-    CREATE TABLE policy (
-        function_id INTEGER NOT NULL REFERENCES function ON DELETE CASCADE, qualifier TEXT NOT NULL,
-        revision TEXT NOT NULL, PRIMARY KEY (function_id, qualifier)) WITHOUT ROWID;
-    CREATE TABLE layer (
-        region TEXT NOT NULL, name TEXT NOT NULL, next_version INTEGER NOT NULL,
-        PRIMARY KEY (region, name)) WITHOUT ROWID;
-    CREATE TABLE layer_version (
-        region TEXT NOT NULL, name TEXT NOT NULL, number INTEGER NOT NULL, info TEXT NOT NULL, package TEXT NOT NULL,
-        size INTEGER NOT NULL, deleted INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (region, name, number)) WITHOUT ROWID;
-    CREATE TABLE event (
-        id INTEGER PRIMARY KEY, region TEXT NOT NULL, name TEXT NOT NULL, qualifier TEXT, request_id TEXT NOT NULL,
-        client_context TEXT, payload BLOB NOT NULL, accepted REAL NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,
-        due REAL NOT NULL);
-    CREATE INDEX event_due ON event (due);
-    """,
-    """
-    CREATE TABLE setting (
-        function_id INTEGER NOT NULL REFERENCES function ON DELETE CASCADE, qualifier TEXT NOT NULL, noun TEXT NOT NULL,
-        value TEXT NOT NULL, PRIMARY KEY (function_id, qualifier, noun)) WITHOUT ROWID;
-    """,
-    """
-    CREATE TABLE source (
-        uuid TEXT PRIMARY KEY, region TEXT NOT NULL, name TEXT NOT NULL, qualifier TEXT, arn TEXT NOT NULL,
-        enabled INTEGER NOT NULL, config TEXT NOT NULL, tags TEXT NOT NULL, modified REAL NOT NULL,
-        result TEXT NOT NULL DEFAULT '', place TEXT NOT NULL DEFAULT '{}') WITHOUT ROWID;
-    """,
-    """
-    ALTER TABLE event ADD COLUMN refusals INTEGER NOT NULL DEFAULT 0;
-    """,
-    """
-    CREATE TABLE code_signing (arn TEXT PRIMARY KEY, region TEXT NOT NULL, said TEXT NOT NULL) WITHOUT ROWID;
-    CREATE TABLE layer_policy (
-        region TEXT NOT NULL, name TEXT NOT NULL, number INTEGER NOT NULL, statements TEXT NOT NULL,
-        revision TEXT NOT NULL, PRIMARY KEY (region, name, number)) WITHOUT ROWID;
-    """,
-    """
-    ALTER TABLE version ADD COLUMN standing TEXT NOT NULL DEFAULT '{}';
-    CREATE INDEX version_on_its_way ON version (standing) WHERE standing <> '{}';
-    """,
-    """
-    ALTER TABLE event ADD COLUMN trace TEXT;
-    """,
-)
-"""Each runs once, in order; `PRAGMA user_version` counts those that ran. Never edit one that was released: add one."""
 
 EPHEMERAL = "ephemeral"
 """The state of a cloud that keeps none (ephemeral.py), below the directory it is up over."""
@@ -131,7 +66,7 @@ class State:
             ) from error
         try:
             self.write = _connect(directory / "cloud.db")
-            _migrate(self.write, directory)
+            migrate(self.write, directory / "cloud.db")
             self.read = _connect(directory / "cloud.db")
             self.read.execute("PRAGMA query_only=ON")
         except sqlite3.Error as error:
@@ -267,15 +202,3 @@ def _connect(path: Path) -> sqlite3.Connection:
     for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
     return connection
-
-
-def _migrate(connection: sqlite3.Connection, directory: Path) -> None:
-    (done,) = connection.execute("PRAGMA user_version").fetchone()
-    if done > len(MIGRATIONS):
-        raise CloudError(
-            "the state was written by a newer fn",
-            where=str(directory / "cloud.db"),
-            hint="use that version, or another directory with --state",
-        )
-    for number, script in enumerate(MIGRATIONS[done:], done + 1):
-        connection.executescript(f"BEGIN IMMEDIATE; {script}; PRAGMA user_version={number}; COMMIT;")

@@ -18,6 +18,7 @@ from fnroll.cloud.clock import Clock
 from fnroll.cloud.destinations import Sender
 from fnroll.cloud.feeder import pause
 from fnroll.cloud.invoke import Invocations
+from fnroll.cloud.names import home_of
 from fnroll.cloud.services import ServiceError, Services
 from fnroll.cloud.source_counts import SourceCounts
 from fnroll.cloud.source_events import Record, of_dynamodb, of_kinesis, wanted
@@ -76,7 +77,7 @@ class StreamFeeder:
         self._places = places.setdefault(row.uuid, {})
         self.news = asyncio.Event()
         self.ready = asyncio.Event()
-        self._region = row.arn.split(":")[3]
+        self._home = home_of(row.arn)
         self._kinesis = row.service == "kinesis"
         self._service = "kinesis" if self._kinesis else "dynamodbstreams"
         # moto forgets in a shard's iterator which stream it is of, where that was named by its ARN.
@@ -205,7 +206,7 @@ class StreamFeeder:
         self.news.set()
 
     def _ask(self, operation: str, **given: Any) -> Awaitable[dict[str, Any]]:
-        return partial(self._services.ask, self._service, self._region)(operation, given)
+        return partial(self._services.ask, self._service, self._home)(operation, given)
 
 
 def _busy(shard: Shard) -> bool:

@@ -6,8 +6,7 @@ import json
 
 from fnroll.cloud import settings
 from fnroll.cloud.faults import Fault, invalid, not_built, not_found
-from fnroll.cloud.names import parse_function
-from fnroll.cloud.records import Call, FunctionRow, Given, Result, find_function
+from fnroll.cloud.records import Call, FunctionRow, Given, Result, sought
 from fnroll.cloud.store import MAX_UNZIPPED, MAX_ZIPPED
 
 MAX_TAGS = 50
@@ -33,22 +32,21 @@ def list_tags(call: Call, given: Given) -> Result:
 
 
 def get_account_settings(call: Call, given: Given) -> Result:
-    sizes = [
-        json.loads(row["config"]).get("CodeSize", 0)
-        for row in call.db.execute(
-            "SELECT config FROM version JOIN function ON id = function_id WHERE region = ?", (call.region,)
-        )
-    ]
-    (count,) = call.db.execute("SELECT COUNT(*) FROM function WHERE region = ?", (call.region,)).fetchone()
+    (size,) = call.db.execute(
+        "SELECT COALESCE(SUM(json_extract(config, '$.CodeSize')), 0)"
+        " FROM function CROSS JOIN version ON function_id = id WHERE account = ? AND region = ?",
+        call.home,
+    ).fetchone()
+    (count,) = call.db.execute("SELECT COUNT(*) FROM function WHERE account = ? AND region = ?", call.home).fetchone()
     return {
         "AccountLimit": {
             "TotalCodeSize": 80_530_636_800,
             "CodeSizeUnzipped": MAX_UNZIPPED,
             "CodeSizeZipped": MAX_ZIPPED,
             "ConcurrentExecutions": settings.ACCOUNT_CONCURRENCY,
-            "UnreservedConcurrentExecutions": settings.unreserved(call.db, call.region),
+            "UnreservedConcurrentExecutions": settings.unreserved(call.db, call.home),
         },
-        "AccountUsage": {"TotalCodeSize": sum(sizes), "FunctionCount": count},
+        "AccountUsage": {"TotalCodeSize": size, "FunctionCount": count},
     }
 
 
@@ -56,13 +54,12 @@ def _function(call: Call, given: Given) -> FunctionRow:
     arn = given["Resource"]
     if ":function:" not in arn:
         raise not_built("Tagging anything but a function")
-    ref = parse_function(arn, call.region)
+    ref, function = sought(call, arn)
     if ref.qualifier is not None:
         raise Fault(
             "InvalidParameterValueException",
             "Tags on function aliases and versions are not supported. Please specify a function ARN.",
         )
-    function = find_function(call.db, ref.region, ref.name)
     if function is None:
         raise not_found(arn)
     return function

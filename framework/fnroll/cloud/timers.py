@@ -18,7 +18,7 @@ from uuid import uuid4
 
 from fnroll.cloud.clock import Clock
 from fnroll.cloud.faults import Fault
-from fnroll.cloud.names import ACCOUNT
+from fnroll.cloud.names import Home
 from fnroll.cloud.others import Others
 from fnroll.cloud.schedules import Schedule, ScheduleError, parse
 from fnroll.cloud.triggers import of_rule
@@ -130,15 +130,15 @@ def _instant(moment: float) -> str:
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _scheduled(source: str, region: str, arn: str, moment: float, detail: Any) -> dict[str, Any]:
+def _scheduled(source: str, home: Home, arn: str, moment: float, detail: Any) -> dict[str, Any]:
     return {
         "version": "0",
         "id": str(uuid4()),
         "detail-type": "Scheduled Event",
         "source": source,
-        "account": ACCOUNT,
+        "account": home.account,
         "time": _instant(moment),
-        "region": region,
+        "region": home.region,
         "resources": [arn],
         "detail": detail,
     }
@@ -153,19 +153,19 @@ def _rules() -> Iterator[Timed]:
         return
     from moto.events.models import events_backends
 
-    for region, backend in list(events_backends[ACCOUNT].items()):
+    for home, backend in _backends(events_backends):
         for bus in list(backend.event_buses.values()):
             for rule in list(bus.rules.values()):
                 if not rule.scheduled_expression or rule.state != "ENABLED":
                     continue
                 for target in rule.targets:
                     if _is_function(target["Arn"]):
-                        yield _of_rule(str(region), rule, target)
+                        yield _of_rule(home, rule, target)
 
 
-def _of_rule(region: str, rule: Any, target: dict[str, Any]) -> Timed:
+def _of_rule(home: Home, rule: Any, target: dict[str, Any]) -> Timed:
     def event(moment: float) -> bytes:
-        said = of_rule(target, _scheduled("aws.events", region, rule.arn, moment, {}), region)
+        said = of_rule(target, _scheduled("aws.events", home, rule.arn, moment, {}), home)
         return said if isinstance(said, bytes) else json.dumps(said).encode()
 
     key = (rule.arn, rule.scheduled_expression, str(target["Id"]))
@@ -177,19 +177,19 @@ def _schedules() -> Iterator[Timed]:
         return
     from moto.scheduler.models import scheduler_backends
 
-    for region, backend in list(scheduler_backends[ACCOUNT].items()):
+    for home, backend in _backends(scheduler_backends):
         for group in list(backend.schedule_groups.values()):
             for schedule in list(group.schedules.values()):
                 if schedule.state == "ENABLED" and _is_function(schedule.target["Arn"]):
-                    yield _of_schedule(str(region), backend, schedule)
+                    yield _of_schedule(home, backend, schedule)
 
 
-def _of_schedule(region: str, backend: Any, schedule: Any) -> Timed:
+def _of_schedule(home: Home, backend: Any, schedule: Any) -> Timed:
     given = schedule.target.get("Input")
 
     def event(moment: float) -> bytes:
         if given is None:
-            return json.dumps(_scheduled("aws.scheduler", region, schedule.arn, moment, "{}")).encode()
+            return json.dumps(_scheduled("aws.scheduler", home, schedule.arn, moment, "{}")).encode()
         said = str(given)
         values = {
             "schedule-arn": schedule.arn,
@@ -209,6 +209,13 @@ def _of_schedule(region: str, backend: Any, schedule: Any) -> Timed:
     return Timed(
         key, schedule.schedule_expression, zone, schedule.target["Arn"], event, _epoch(begin), _epoch(end), done
     )
+
+
+def _backends(every: Any) -> Iterator[tuple[Home, Any]]:
+    """What moto has of a service, by account and region."""
+    for account, backends in list(every.items()):
+        for region, backend in list(backends.items()):
+            yield Home(str(account), str(region)), backend
 
 
 def _epoch(given: Any) -> float | None:

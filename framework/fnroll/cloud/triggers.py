@@ -18,7 +18,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
-from fnroll.cloud.names import ACCOUNT
+from fnroll.cloud.names import Home
 
 Invoke = Callable[[str, bytes, str | None], object]
 """Queues an event for the function of an ARN, with the header of X-Ray that caused it; returns when it is durable."""
@@ -50,7 +50,10 @@ def _send(arn: str, event: Any) -> None:
 
 
 class Functions:
-    """What moto takes for its Lambda backend."""
+    """What moto takes for its Lambda backend of an account."""
+
+    def __init__(self, account: str) -> None:
+        self._account = account
 
     def get_function(self, arn: str) -> Any:
         return _Function(arn)
@@ -58,7 +61,7 @@ class Functions:
     def send_log_event(self, arn: str, filter_name: str, group: str, stream: str, events: Any) -> None:
         data = {
             "messageType": "DATA_MESSAGE",
-            "owner": ACCOUNT,
+            "owner": self._account,
             "logGroup": group,
             "logStream": stream,
             "subscriptionFilters": [filter_name],
@@ -84,10 +87,10 @@ def install() -> None:
     from moto.sns import models as sns
     from moto.sqs import models as sqs
 
-    functions, motos = Functions(), utils.get_backend
+    motos = utils.get_backend
 
     def get_backend(account_id: str, region: str) -> Any:
-        return motos(account_id, region) if _invoke.get() is None else functions
+        return motos(account_id, region) if _invoke.get() is None else Functions(account_id)
 
     utils.get_backend = get_backend
 
@@ -144,7 +147,7 @@ def install() -> None:
             events_send(others, original_event, transform_input)
             if mine and self.event_pattern.matches_event(original_event):
                 for target in mine:
-                    _send(target["Arn"], of_rule(target, original_event, self.region_name))
+                    _send(target["Arn"], of_rule(target, original_event, Home(self.account_id, self.region_name)))
 
     events_send = events.Rule.send_to_targets
     sqs.Message = Message  # type: ignore[misc]
@@ -183,7 +186,7 @@ def of_topic(
     }
 
 
-def of_rule(target: dict[str, Any], event: Any, region: str) -> Any:
+def of_rule(target: dict[str, Any], event: Any, home: Home) -> Any:
     """What a rule's target gets: its own Input, a part of the event, a template filled in, or the event."""
     if "Input" in target:
         return str(target["Input"]).encode()
@@ -194,9 +197,9 @@ def of_rule(target: dict[str, Any], event: Any, region: str) -> Any:
         "id": event.get("id"),
         "detail-type": event.get("detail-type"),
         "source": event.get("source"),
-        "account": ACCOUNT,
+        "account": event.get("account", home.account),
         "time": at if isinstance(at, str) else time.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "region": event.get("region", region),
+        "region": event.get("region", home.region),
         "resources": event.get("resources", []),
         "detail": event.get("detail", {}),
     }

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from fnroll.cloud.names import ACCOUNT
+from fnroll.cloud.names import Home
 from fnroll.cloud.protocol import Answer
 from fnroll.emulator.wire import Request
 
@@ -27,19 +27,27 @@ BAD_GATEWAY = Answer(502, [("Content-Type", "application/json")], b"Internal Ser
 
 
 @dataclass(frozen=True, slots=True)
+class Signer:
+    """Who signed a request: the access key, and the account that it is of."""
+
+    key_id: str
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
 class Arrival:
     """One request to a URL: `path` and query as they stand after the URL itself, the rest of what the event tells."""
 
     request: Request
     path: str
     url_id: str
-    region: str
+    home: Home
     source_ip: str
     request_id: str
     trace_id: str
     now: datetime
-    caller: str | None = None
-    """The access key that signed, at a URL of auth type AWS_IAM."""
+    caller: Signer | None = None
+    """At a URL of auth type AWS_IAM."""
 
 
 def event(arrival: Arrival) -> dict[str, Any]:
@@ -81,13 +89,14 @@ def event(arrival: Arrival) -> dict[str, Any]:
 def _context(arrival: Arrival, path: str, user_agent: str) -> dict[str, Any]:
     caller: dict[str, Any] = {"accountId": "anonymous"}
     if arrival.caller is not None:
-        user = {"accessKey": arrival.caller, "accountId": ACCOUNT, "callerId": ACCOUNT, "cognitoIdentity": None}
-        arn = {"principalOrgId": None, "userArn": f"arn:aws:iam::{ACCOUNT}:root", "userId": ACCOUNT}
-        caller = {"accountId": ACCOUNT, "authorizer": {"iam": {**user, **arn}}}
+        key_id, account = arrival.caller.key_id, arrival.caller.account
+        user = {"accessKey": key_id, "accountId": account, "callerId": account, "cognitoIdentity": None}
+        arn = {"principalOrgId": None, "userArn": f"arn:aws:iam::{account}:root", "userId": account}
+        caller = {"accountId": arrival.home.account, "authorizer": {"iam": {**user, **arn}}}
     return {
         **caller,
         "apiId": arrival.url_id,
-        "domainName": f"{arrival.url_id}.lambda-url.{arrival.region}.localhost",
+        "domainName": f"{arrival.url_id}.lambda-url.{arrival.home.region}.localhost",
         "domainPrefix": arrival.url_id,
         "http": {
             "method": arrival.request.method,

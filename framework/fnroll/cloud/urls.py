@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from fnroll.cloud.faults import Fault, conflict
-from fnroll.cloud.names import FunctionRef, function_arn, parse_function
-from fnroll.cloud.records import Call, FunctionRow, Given, Result, absent, as_function, find_alias, find_function, page
+from fnroll.cloud.names import FunctionRef, function_arn
+from fnroll.cloud.records import Call, FunctionRow, Given, Result, absent, as_function, find_alias, page, sought
 
 _LETTERS = string.ascii_lowercase + string.digits
 
@@ -32,7 +32,7 @@ class UrlRow:
 
     @property
     def arn(self) -> str:
-        return function_arn(self.function.region, self.function.name, self.qualifier or None)
+        return function_arn(self.function.home, self.function.name, self.qualifier or None)
 
 
 def create_function_url_config(call: Call, given: Given) -> Result:
@@ -101,8 +101,7 @@ def url_by_id(db: sqlite3.Connection, url_id: str) -> UrlRow | None:
 
 
 def _function(call: Call, given: Given) -> tuple[FunctionRef, FunctionRow]:
-    ref = parse_function(given["FunctionName"], call.region, given.get("Qualifier"))
-    function = find_function(call.db, ref.region, ref.name)
+    ref, function = sought(call, given["FunctionName"], given.get("Qualifier"))
     if function is None:
         raise absent()
     return ref, function
@@ -152,7 +151,7 @@ def _stamp(call: Call) -> str:
 def _describe(call: Call, url: UrlRow) -> Result:
     result: Result = {
         # The port is this run's: the same URL may stand at another port in the next one.
-        "FunctionUrl": f"http://{url.id}.lambda-url.{url.function.region}.localhost:{call.port}/",
+        "FunctionUrl": f"http://{url.id}.lambda-url.{url.function.home.region}.localhost:{call.port}/",
         "FunctionArn": url.arn,
         "AuthType": url.auth,
         "InvokeMode": url.mode,

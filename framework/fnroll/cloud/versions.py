@@ -8,16 +8,19 @@ from dataclasses import replace
 from fnroll.cloud import states
 from fnroll.cloud.configuration import describe, refuse
 from fnroll.cloud.faults import invalid, stale
+from fnroll.cloud.names import LATEST
 from fnroll.cloud.records import (
     Call,
     Given,
     Result,
     VersionRow,
+    begin_page,
+    end_page,
     last_version,
     latest,
     named,
     new_revision,
-    page,
+    version_number,
     versions_of,
 )
 
@@ -57,9 +60,15 @@ def publish(call: Call, current: VersionRow, description: str | None) -> Version
 
 
 def list_versions_by_function(call: Call, given: Given) -> Result:
+    """$LATEST first, then by number. A page costs what it holds."""
     _, function = named(call, given)
-    chosen, marker = page(versions_of(call.db, function), lambda version: version.version, given)
-    return {"Versions": [describe(version, version.version) for version in chosen], **marker}
+    after, size = begin_page(given)
+    if after not in ("", LATEST) and not after.isdecimal():
+        raise invalid("The provided Marker is invalid")
+    last = version_number(after) if after else -1
+    found = versions_of(call.db, function, last, size + 1)
+    marker = end_page([version.version for version in found], size)
+    return {"Versions": [describe(version, version.version) for version in found[:size]], **marker}
 
 
 def check_revision(version: VersionRow, given: Given) -> None:

@@ -22,7 +22,7 @@ from fnroll.cloud.logs import LogBuffer
 from fnroll.cloud.metric_queries import QueryError, Series, evaluate, is_statistic, statistic
 from fnroll.cloud.metric_values import UNITS, Datum
 from fnroll.cloud.metrics import NAMESPACE, Dimensions, Meter, Point, Wanted
-from fnroll.cloud.names import ACCOUNT
+from fnroll.cloud.names import Home, home_of
 from fnroll.cloud.triggers import Invoke, triggering
 from fnroll.emulator.api import LogLine
 
@@ -100,12 +100,12 @@ class Watch:
 def _feed(lines: Iterable[LogLine], shown: Shown) -> None:
     from moto.logs.models import logs_backends
 
-    def place(line: LogLine) -> tuple[str, str, str]:
-        return line.region, line.group, line.stream
+    def place(line: LogLine) -> tuple[Home, str, str]:
+        return home_of(line.arn), line.group, line.stream
 
     # Streams interleave; the sort is stable, so each keeps its order.
-    for (region, group, stream), some in groupby(sorted(lines, key=place), place):
-        backend: Any = logs_backends[ACCOUNT][region]
+    for (home, group, stream), some in groupby(sorted(lines, key=place), place):
+        backend: Any = logs_backends[home.account][home.region]
         if group not in backend.groups:
             backend.create_log_group(group, {})
         backend.ensure_log_stream(group, stream)
@@ -119,8 +119,8 @@ def _feed(lines: Iterable[LogLine], shown: Shown) -> None:
 def _subscribed() -> bool:
     from moto.logs.models import logs_backends
 
-    backends: Any = logs_backends[ACCOUNT]
-    return any(group.subscription_filters for one in list(backends.values()) for group in list(one.groups.values()))
+    backends: list[Any] = [one for account in list(logs_backends.values()) for one in list(account.values())]
+    return any(group.subscription_filters for one in backends for group in list(one.groups.values()))
 
 
 def install() -> None:
@@ -132,9 +132,12 @@ def install() -> None:
         def get_all_metrics(self) -> list[Any]:
             return super().get_all_metrics() + self._observed(None)
 
+        def _home(self) -> Home:
+            return Home(self.account_id, self.region_name)
+
         def _observed(self, wanted: Wanted | None) -> list[Any]:
             meter = _meter.get()
-            points = meter.points(self.region_name, wanted) if meter is not None else []
+            points = meter.points(self._home(), wanted) if meter is not None else []
             return [_as_moto(models, point) for point in points]
 
         def _find(self, namespace: str, wanted: Wanted) -> list[Any]:
@@ -145,7 +148,7 @@ def install() -> None:
         def get_filtered_metrics(self, metric_name: str, namespace: str, dimensions: list[dict[str, str]]) -> list[Any]:
             # moto's own looks at each point once for every series that it has found.
             meter = _meter.get()
-            series = meter.series(self.region_name) if meter is not None else []
+            series = meter.series(self._home()) if meter is not None else []
             shown = [_as_moto(models, Point(0, metric, dimensions, Datum())) for metric, dimensions in series]
             found: dict[tuple[str, str, Dimensions], Any] = {}
             for each in super().get_all_metrics() + shown:

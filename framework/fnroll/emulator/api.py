@@ -130,7 +130,8 @@ class LogLine(NamedTuple):
     request_id: str | None
     timestamp_ms: int
     text: str
-    region: str = "us-east-1"
+    arn: str = ""
+    """The function's, unqualified: whose account and region the line belongs to."""
     group: str = ""
     """The log group: the configured one, else /aws/lambda/<function>."""
 

@@ -50,7 +50,10 @@ class Conclusions:
         self._journal.tell(events.init_report(self._config, phase, spent_ms, status, error_type))
 
     def start(self, invocation: Invocation) -> None:
-        self._journal.tell(events.start(invocation, self._config.version))
+        if self._journal.plain:
+            self._journal.write(lines.start(invocation.request_id, self._config.version))
+        else:
+            self._journal.tell(events.start(invocation, self._config.version))
 
     def answered(self, invocation: Invocation, instance: Instance | None, answer: Answer, spent_ms: float) -> Outcome:
         """The runtime has answered. What telemetry learns of it waits for `settled`."""
@@ -117,6 +120,13 @@ class Conclusions:
             instance.drain()
         self.measure(instance, ending.error_type)
         figures = self.tally.report(self._config, ending)
+        function_error = None if ending.status == "success" else "Unhandled"
+        if answered and invocation.ran_on is not None and instance is not None and instance.extended:
+            self._running_on = (invocation.ran_on, self._now())
+        if journal.plain and not self._config.tracing:
+            journal.write(lines.end(invocation.request_id))
+            journal.write(lines.report(invocation.request_id, figures))
+            return Outcome(payload, function_error, self._config.version, figures, journal.take(), self._provisioned)
         done = events.runtime_done(invocation, ending, len(payload))
         report = events.report(invocation, figures, self._config.tracing)
         later = answered and journal.tap is not None
@@ -124,9 +134,6 @@ class Conclusions:
         journal.tell(report, tapped=not later)
         if later:
             self._untold = partial(self._tell, invocation, ending, len(payload), report, self._now())
-        if answered and invocation.ran_on is not None and instance is not None and instance.extended:
-            self._running_on = (invocation.ran_on, self._now())
-        function_error = None if ending.status == "success" else "Unhandled"
         return Outcome(payload, function_error, self._config.version, figures, journal.take(), self._provisioned)
 
     def _tell(self, invocation: Invocation, ending: Ending, size: int, report: events.Event, answered: float) -> None:

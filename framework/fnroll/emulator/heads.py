@@ -36,13 +36,17 @@ class _Known(NamedTuple):
 class Heads:
     """Those of one connection."""
 
-    __slots__ = ("_known",)
+    __slots__ = ("_known", "_whole")
 
     def __init__(self) -> None:
         self._known: dict[bytes, _Known] = {}
+        self._whole: dict[bytes, Request] = {}  # without a body, the same to the byte each time
 
     def find(self, data: bytes) -> Request | None:
         """The request that `data` is, no more and no less, if its headers are known."""
+        whole = self._whole.get(data)
+        if whole is not None:
+            return whole
         line = _LINE.match(data)
         if line is None:
             return None
@@ -63,4 +67,7 @@ class Heads:
         if 0 < len(block) <= LONGEST and len(data) == end + 4 + length:
             if len(self._known) >= MOST:
                 self._known.clear()
+                self._whole.clear()
+            if not length and len(self._whole) < MOST:
+                self._whole[data] = request
             self._known[block] = _Known(tuple(request.headers), request.fields, length)

@@ -96,7 +96,8 @@ def _instant(now: float) -> str:
 
 def billed_ms(duration_ms: float, init_ms: float = 0.0) -> int:
     """Whole milliseconds, rounded up, init included (since August 2025); counted on the figures as printed."""
-    return math.ceil(round(round(duration_ms, 2) + round(init_ms, 2), 2))
+    shown = round(duration_ms, 2)
+    return math.ceil(round(shown + round(init_ms, 2), 2) if init_ms else shown)
 
 
 def stream_name(now: float, version: str, unique: str) -> str:

@@ -1,4 +1,4 @@
-"""Which event loop the emulator's servers run on: uvloop where it is installed (the extra `fast`), else asyncio's."""
+"""Which event loop the emulator's servers run on: uvloop where it is installed (the extra `local`), else asyncio's."""
 
 from __future__ import annotations
 

@@ -6,7 +6,10 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
+import sys
+import termios
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -86,7 +89,7 @@ class Output:
 
     def drain(self) -> None:
         """Emit everything printed before now, an unfinished last line too. Never waits, and ends however much comes."""
-        left = _PIPE
+        left = _PIPE if self._descriptor >= 0 and waiting(self._descriptor) else 0
         while left > 0 and (count := self._read()):
             left -= count
         self._flush()
@@ -101,6 +104,14 @@ class Output:
             self._loop.remove_reader(self._descriptor)
             self._descriptor = -1
             self._flush()
+
+
+def waiting(descriptor: int) -> int:
+    """Bytes that can be read now. Asking costs less than an attempt that fails."""
+    return int.from_bytes(fcntl.ioctl(descriptor, termios.FIONREAD, _FOUR), sys.byteorder)
+
+
+_FOUR = bytes(4)
 
 
 class Journal:
@@ -123,6 +134,11 @@ class Journal:
         self._size = 0
         self._answered = False
         self.tap: Tap | None = None
+
+    @property
+    def plain(self) -> bool:
+        """Whether of a platform event only its line in the text format is wanted."""
+        return self.tap is None and not self._json
 
     def begin(self, request_id: str) -> None:
         """Lines from now on belong to this request. Lines kept so far (of an init) stay: it paid for them."""
@@ -156,7 +172,7 @@ class Journal:
         if self._sink is not None:
             now, config = int(self._clock() * 1000), self._config
             line = LogLine(
-                config.name, config.version, self.stream, self._request_id, now, text, config.region, self._group
+                config.name, config.version, self.stream, self._request_id, now, text, config.arn, self._group
             )
             try:
                 self._sink(line)

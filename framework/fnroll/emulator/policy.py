@@ -118,7 +118,18 @@ class _Version:
 
 
 @dataclass(slots=True)
+class _Home:
+    """One account in one Region."""
+
+    open: int
+    """What on-demand invocations of functions without a reservation may be."""
+    shared: int = 0
+    """What they are."""
+
+
+@dataclass(slots=True)
 class _Function:
+    home: _Home
     reserved: int | None = None
     versions: dict[str, _Version] = field(default_factory=dict)
 
@@ -135,20 +146,18 @@ class Ledger:
     """How many invocations run, by function and version; admits one more or says why not.
 
     As on Lambda, an invocation that a provisioned environment takes is always admitted. Others share what the account
-    has left after all that is reserved and provisioned; a function with a reservation has that, and no more.
+    has left in their Region after all that is reserved and provisioned there; a function with a reservation has that,
+    and no more.
     """
 
     def __init__(self, account: Account) -> None:
         self._concurrency = account.concurrency
         self._functions: dict[str, _Function] = {}
-        self._shared = 0  # on-demand invocations of functions without a reservation
-        self._open = account.concurrency  # what those may be
+        self._homes: dict[str, _Home] = {}  # by what the ARNs of a home's functions begin with
 
     def admit(self, arn: str, version: str) -> Reason | None:
         """Count one more invocation, unless it is refused. `done` ends it."""
-        function = self._functions.get(arn)
-        if function is None:
-            function = self._functions[arn] = _Function()
+        function = self._functions.get(arn) or self._function(arn)
         one = function.versions.get(version)
         if one is None:
             one = function.versions[version] = _Version()
@@ -157,11 +166,11 @@ class Ledger:
                 if function.on_demand >= function.reserved - function.provisioned:
                     self._tidy(arn, version)
                     return "ReservedFunctionConcurrentInvocationLimitExceeded"
-            elif self._shared >= self._open:
+            elif function.home.shared >= function.home.open:
                 self._tidy(arn, version)
                 return "ConcurrentInvocationLimitExceeded"
             else:
-                self._shared += 1
+                function.home.shared += 1
         one.running += 1
         return None
 
@@ -171,29 +180,39 @@ class Ledger:
         one = function.versions[version]
         one.running -= 1
         if one.running >= one.provisioned and function.reserved is None:
-            self._shared -= 1
+            function.home.shared -= 1
         self._tidy(arn, version)
 
     def reserve(self, arn: str, concurrency: int | None) -> None:
         """The function's reserved concurrency from now on; None: none. What runs goes on."""
-        function = self._functions.setdefault(arn, _Function())
+        function = self._functions.get(arn) or self._function(arn)
         function.reserved = concurrency
-        self._recount()
+        self._recount(function.home)
         if not function.versions and concurrency is None:
             del self._functions[arn]
 
     def provision(self, arn: str, version: str, count: int) -> None:
         """So many environments of the version are ready ahead from now on."""
-        function = self._functions.setdefault(arn, _Function())
+        function = self._functions.get(arn) or self._function(arn)
         function.versions.setdefault(version, _Version()).provisioned = count
-        self._recount()
+        self._recount(function.home)
         self._tidy(arn, version)
 
-    def _recount(self) -> None:
-        shared = [function for function in self._functions.values() if function.reserved is None]
-        reserved = sum(function.reserved or 0 for function in self._functions.values())
-        self._shared = sum(function.on_demand for function in shared)
-        self._open = self._concurrency - reserved - sum(function.provisioned for function in shared)
+    def _function(self, arn: str) -> _Function:
+        """One that nothing is known of yet."""
+        begin = arn.rpartition(":")[0]
+        home = self._homes.get(begin)
+        if home is None:
+            home = self._homes[begin] = _Home(self._concurrency)
+        function = self._functions[arn] = _Function(home)
+        return function
+
+    def _recount(self, home: _Home) -> None:
+        functions = [function for function in self._functions.values() if function.home is home]
+        shared = [function for function in functions if function.reserved is None]
+        reserved = sum(function.reserved or 0 for function in functions)
+        home.shared = sum(function.on_demand for function in shared)
+        home.open = self._concurrency - reserved - sum(function.provisioned for function in shared)
 
     def _tidy(self, arn: str, version: str) -> None:
         function = self._functions[arn]

@@ -62,11 +62,17 @@ class Pool:
 
     # coming
 
-    def ask(self, key: Key, lanes: int, given: Callable[[Slot | Exception], None]) -> Waiter:
+    def ask(self, key: Key, lanes: int, given: Callable[[Slot | Exception], None]) -> Waiter | None:
         """`given` gets a slot to invoke in, without an environment where one has to be started: at once if there is
         one, else from the event loop. Or it gets InvocationThrottled, and EmulatorError if the pool is closed. `lanes`:
-        invocations that one environment takes at a time. Who stops waiting says so with `give_up`.
+        invocations that one environment takes at a time. Who stops waiting says so with `give_up`; None: it was given.
         """
+        shelf = self._current.get(key[:2])
+        if shelf is not None and shelf.free and shelf.key == key and not self._closed and shelf not in self._hungry:
+            slot = next(reversed(shelf.free))
+            if slot.environment is not None and slot.environment.usable:  # as in most calls: it is warm
+                given(self._take(slot))
+                return None
         waiter = Waiter(self._shelf(key, lanes), self._now(), given)
         self._serve(waiter, first=False)
         return waiter
@@ -108,11 +114,12 @@ class Pool:
         slot.provisioned = True
         return slot
 
-    async def _turn(self, turn: asyncio.Future[Slot], waiter: Waiter) -> Slot:
+    async def _turn(self, turn: asyncio.Future[Slot], waiter: Waiter | None) -> Slot:
         try:
             return await turn
         except asyncio.CancelledError:
-            self.give_up(waiter)
+            if waiter is not None:
+                self.give_up(waiter)
             if turn.done() and not turn.cancelled() and turn.exception() is None:
                 self.release(turn.result(), waiting=True)
             raise

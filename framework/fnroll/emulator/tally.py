@@ -5,7 +5,6 @@ No I/O, no clock.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -48,7 +47,7 @@ class Tally:
         kernel let pass for a moment is told as the limit."""
         init_ms, self.init_ms = self.init_ms, None
         failed_ms, self.failed_ms = self.failed_ms, 0.0
-        used = math.ceil(self.peak / (1 << 20))
+        used = -(-self.peak >> 20)
         return Report(
             duration_ms=round(ending.spent_ms, 2),
             billed_ms=lines.billed_ms(ending.spent_ms, init_ms or failed_ms),

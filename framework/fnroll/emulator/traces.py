@@ -17,7 +17,8 @@ HEADER: Final = "x-amzn-trace-id"
 
 def undecided() -> str:
     """A new header, of an invocation that comes without one."""
-    return f"Root=1-{int(time.time()):08x}-{new_hex(24)};Parent={new_hex(16)}"
+    drawn = new_hex(40)
+    return f"Root=1-{int(time.time()):08x}-{drawn[:24]};Parent={drawn[24:]}"
 
 
 def fresh(active: bool) -> str:
