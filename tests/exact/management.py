@@ -1,4 +1,4 @@
-"""Rows of the control plane: what it refuses of code, layers, configuration and concurrency (facts/emulators.md 2.7)."""
+"""Rows of the control plane: what it refuses of code, layers, settings and concurrency (facts/emulators.md 2.7)."""
 
 from __future__ import annotations
 

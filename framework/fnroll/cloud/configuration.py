@@ -73,6 +73,9 @@ _KNOWN = frozenset(
 """What is read here or where the function is made; any other member is of a botocore newer than this module."""
 
 
+SOURCE_KEY = "SourceKMSKeyArn"
+"""Kept with a configuration, and told by GetFunction alone, of the code."""
+
 _LIMITS = (("Timeout", 900), ("MemorySize", 10240))
 
 _RESERVED = frozenset(
@@ -246,7 +249,7 @@ def _logging(current: Mapping[str, Any], given: Mapping[str, Any]) -> Result:
     return {key: value for key, value in result.items() if not key.endswith("LogLevel")}
 
 
-_CODE = ("CodeSha256", "CodeSize")
+_CODE = ("CodeSha256", "CodeSize", SOURCE_KEY)
 
 
 def sealed(config: Result) -> Result:
@@ -272,5 +275,5 @@ def describe(version: VersionRow, qualifier: str | None) -> Result:
         "Version": version.version,
         "RevisionId": version.revision,
         **states.shown(version),
-        **version.config,
+        **{key: value for key, value in version.config.items() if key != SOURCE_KEY},
     }

@@ -17,8 +17,8 @@ from fnroll.cloud.faults import Fault
 Shape = Mapping[str, Any]
 ShapeOf = Callable[[str], Shape]
 
-_UNCHECKED_ENUMS = frozenset({"Runtime"})
-"""Lambda checks these itself, later, with InvalidParameterValueException."""
+_UNCHECKED = "runtime"
+"""The runtime of a function: Lambda checks it itself, later, with InvalidParameterValueException."""
 
 
 def check(shape_of: ShapeOf, shape: Shape, value: Mapping[str, Any]) -> None:
@@ -43,7 +43,7 @@ def _structure(shape_of: ShapeOf, shape: Shape, value: Mapping[str, Any], path: 
 def _value(shape_of: ShapeOf, name: str, value: Any, place: str) -> Iterator[str]:
     shape = shape_of(name)
     kind = shape["type"]
-    for rule in _broken(name, shape, value):
+    for rule in _broken(shape, value, but_enum=place == _UNCHECKED):
         yield f"{_shown(shape, value)} at '{place}' failed to satisfy constraint: {rule}"
     if kind == "structure":
         yield from _structure(shape_of, shape, value, place)
@@ -63,8 +63,8 @@ def _members(
         for number, item in enumerate(items, 1):
             yield from _value(shape_of, name, item, f"{place}.{number}.member")
         return
-    if any(True for item in items for _ in _broken(name, inner, item)):
-        rules = ", ".join([*(text for text, _ in _rules(name, inner)), "Member must not be null"])
+    if any(True for item in items for _ in _broken(inner, item)):
+        rules = ", ".join([*(text for text, _ in _rules(inner)), "Member must not be null"])
         shown = _shown(holder, items if whole is None else whole)
         yield f"{shown} at '{place}' failed to satisfy constraint: {lead} satisfy constraint: [{rules}]"
 
@@ -72,7 +72,7 @@ def _members(
 Rule = tuple[str, Callable[[Any], bool]]
 
 
-def _rules(name: str, shape: Shape) -> Iterator[Rule]:
+def _rules(shape: Shape, *, but_enum: bool = False) -> Iterator[Rule]:
     """Every rule of a shape: its text, and whether a value keeps it."""
     number = shape["type"] in ("integer", "long", "double", "float")
     measure, of = ("value", lambda value: value) if number else ("length", len)
@@ -92,12 +92,12 @@ def _rules(name: str, shape: Shape) -> Iterator[Rule]:
             f"Member must satisfy regular expression pattern: {shape['pattern']}",
             lambda value: pattern.fullmatch(value) is not None,
         )
-    if "enum" in shape and name not in _UNCHECKED_ENUMS:
+    if "enum" in shape and not but_enum:
         yield f"Member must satisfy enum value set: [{', '.join(shape['enum'])}]", lambda value: value in shape["enum"]
 
 
-def _broken(name: str, shape: Shape, value: Any) -> Iterator[str]:
-    return (text for text, keeps in _rules(name, shape) if not keeps(value))
+def _broken(shape: Shape, value: Any, *, but_enum: bool = False) -> Iterator[str]:
+    return (text for text, keeps in _rules(shape, but_enum=but_enum) if not keeps(value))
 
 
 _UNICODE = {

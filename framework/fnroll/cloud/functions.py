@@ -7,7 +7,7 @@ import json
 from dataclasses import replace
 
 from fnroll.cloud import code_signing, configuration, settings, states, versions
-from fnroll.cloud.configuration import describe
+from fnroll.cloud.configuration import SOURCE_KEY, describe
 from fnroll.cloud.faults import conflict, invalid
 from fnroll.cloud.layers import layer_keys
 from fnroll.cloud.names import LATEST, is_version
@@ -39,7 +39,7 @@ def create_function(call: Call, given: Given) -> Result:
         raise conflict(f"Function already exist: {ref.name}")
     config = configuration.initial(call, {**given, "FunctionName": ref.name})
     stored, image = _code(call, given["Code"], config["PackageType"])
-    _put_code(config, stored, image)
+    _put_code(config, given["Code"], stored, image)
     config = configuration.sealed(config)
     _check_size(call, config, stored.key if stored else None)
     row_id = call.db.execute(
@@ -111,7 +111,7 @@ def update_function_code(call: Call, given: Given) -> Result:
     configuration.refuse(given)
     config = {**version.config, "LastModified": call.stamp()}
     stored, image = _code(call, given, config["PackageType"], keep=not given.get("DryRun"))
-    _put_code(config, stored, image)
+    _put_code(config, given, stored, image)
     if "Architectures" in given:
         config["Architectures"] = given["Architectures"]
     updated = _updated(version, config, stored.key if stored else None, image)
@@ -196,7 +196,11 @@ def _check_size(call: Call, config: Result, package: str | None) -> None:
         )
 
 
-def _put_code(config: Result, stored: Stored | None, image: str | None) -> None:
+def _put_code(config: Result, given: Given, stored: Stored | None, image: str | None) -> None:
+    """What is told of the code. The key that it is encrypted with on AWS is kept, and goes with the code."""
+    config.pop(SOURCE_KEY, None)
+    if given.get(SOURCE_KEY):
+        config[SOURCE_KEY] = given[SOURCE_KEY]
     if stored is not None:
         config["CodeSha256"], config["CodeSize"] = stored.code_sha256, stored.size
     if image is not None:
@@ -210,6 +214,11 @@ def _digest(image: str) -> str:
 
 
 def _location(call: Call, version: VersionRow) -> Result:
+    key = {SOURCE_KEY: version.config[SOURCE_KEY]} if SOURCE_KEY in version.config else {}
+    return {**_place(call, version), **key}
+
+
+def _place(call: Call, version: VersionRow) -> Result:
     if version.image is not None:
         repository = version.image.partition("@")[0].rpartition("/")
         resolved = f"{repository[0]}{repository[1]}{repository[2].partition(':')[0]}@sha256:{_digest(version.image)}"

@@ -316,6 +316,8 @@ def package_of(call: Call, given: Given, *, keep: bool = True) -> Stored:
     """The zip that `ZipFile`, or `S3Bucket` and `S3Key`, give."""
     if (data := given.get("ZipFile")) is not None:
         return call.store.add(data) if keep else call.store.examine(data)
+    if given.get("S3ObjectStorageMode") == "REFERENCE":
+        raise not_built("The S3ObjectStorageMode REFERENCE")
     if given.get("S3Bucket") and given.get("S3Key"):
         data = call.fetch_s3(call.home.account, given["S3Bucket"], given["S3Key"], given.get("S3ObjectVersion"))
         return call.store.add(data, direct=False) if keep else call.store.examine(data, direct=False)
