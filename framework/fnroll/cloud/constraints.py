@@ -8,7 +8,7 @@ values of sensitive shapes are left out, as Lambda does.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, KeysView, Mapping, ValuesView
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -42,31 +42,38 @@ def _structure(shape_of: ShapeOf, shape: Shape, value: Mapping[str, Any], path: 
 
 def _value(shape_of: ShapeOf, name: str, value: Any, place: str) -> Iterator[str]:
     shape = shape_of(name)
-    kind = shape["type"]
     for rule in _broken(shape, value, but_enum=place == _UNCHECKED):
         yield f"{_shown(shape, value)} at '{place}' failed to satisfy constraint: {rule}"
+    yield from _inside(shape_of, shape, value, place)
+
+
+def _inside(shape_of: ShapeOf, shape: Shape, value: Any, place: str) -> Iterator[str]:
+    kind = shape["type"]
     if kind == "structure":
         yield from _structure(shape_of, shape, value, place)
     elif kind == "list":
-        yield from _members(shape_of, shape, shape["member"]["shape"], value, place, "Member must")
+        inner = shape_of(shape["member"]["shape"])
+        yield from _each(shape, inner, value, value, place, "Member must")
+        if inner["type"] in _COMPOUND:
+            for number, item in enumerate(value, 1):
+                yield from _inside(shape_of, inner, item, f"{place}.{number}.member")
     elif kind == "map":
-        yield from _members(shape_of, shape, shape["key"]["shape"], value.keys(), place, "Map keys must", value)
-        yield from _members(shape_of, shape, shape["value"]["shape"], value.values(), place, "Map value must", value)
+        inner = shape_of(shape["value"]["shape"])
+        yield from _each(shape, shape_of(shape["key"]["shape"]), value, value.keys(), place, "Map keys must")
+        yield from _each(shape, inner, value, value.values(), place, "Map value must")
+        if inner["type"] in _COMPOUND:
+            for key, item in value.items():
+                yield from _inside(shape_of, inner, item, f"{place}.{key}.member")
 
 
-def _members(
-    shape_of: ShapeOf, holder: Shape, name: str, items: Any, place: str, lead: str, whole: Any = None
-) -> Iterator[str]:
-    """Scalars of a collection: one finding for the whole of it, naming every rule that its members have."""
-    inner = shape_of(name)
-    if inner["type"] in ("structure", "list", "map"):
-        for number, item in enumerate(items, 1):
-            yield from _value(shape_of, name, item, f"{place}.{number}.member")
-        return
+_COMPOUND = frozenset({"structure", "list", "map"})
+
+
+def _each(holder: Shape, inner: Shape, whole: Any, items: Iterable[Any], place: str, lead: str) -> Iterator[str]:
+    """The members of a collection: one finding for the whole of it, naming every rule that each of them has."""
     if any(True for item in items for _ in _broken(inner, item)):
         rules = ", ".join([*(text for text, _ in _rules(inner)), "Member must not be null"])
-        shown = _shown(holder, items if whole is None else whole)
-        yield f"{shown} at '{place}' failed to satisfy constraint: {lead} satisfy constraint: [{rules}]"
+        yield f"{_shown(holder, whole)} at '{place}' failed to satisfy constraint: {lead} satisfy constraint: [{rules}]"
 
 
 Rule = tuple[str, Callable[[Any], bool]]
@@ -134,6 +141,6 @@ def _java(value: Any) -> str:
         return "{" + ", ".join(f"{key}={_java(item)}" for key, item in value.items()) + "}"
     if isinstance(value, bytes):
         return f"java.nio.HeapByteBuffer[pos=0 lim={len(value)} cap={len(value)}]"
-    if isinstance(value, (list, KeysView, ValuesView)):
+    if isinstance(value, list):
         return "[" + ", ".join(_java(item) for item in value) + "]"
     return str(value)
