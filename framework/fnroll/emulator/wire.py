@@ -188,6 +188,16 @@ class HttpConnection(asyncio.Protocol):
             self._poll.register(sock.fileno(), _GONE)
         return bool(self._poll.poll(0))
 
+    def unfinished(self) -> tuple[int, int] | None:
+        """The request that is coming in, by its number, and the bytes of its body (-1: its head is not whole yet)."""
+        if not self._started or self._last or self._owed:
+            return None
+        return self._serial, self._size if self._in_body else -1
+
+    def give_up(self) -> None:
+        """Wait no longer for the rest of a request."""
+        self._refuse(408, b"the request did not end in time")
+
     def _flow(self) -> None:
         """Read, unless something read waits for its turn or the client does not read its answers."""
         if self.transport is None or self.transport.is_closing():
@@ -384,18 +394,18 @@ class HttpServer:
         self._max_body = max_body
         self._too_large = too_large
         self._server: asyncio.Server | None = None
-        self._connections: set[HttpConnection] = set()
+        self.connections: set[HttpConnection] = set()
 
     def _make(self) -> HttpConnection:
         connection = HttpConnection(
             self._handler,
             self._max_body,
             self._too_large,
-            self._connections.discard,
+            self.connections.discard,
             streamer=self._streamer,
             max_head=self._max_head,
         )
-        self._connections.add(connection)
+        self.connections.add(connection)
         connection.refused = self._closed
         return connection
 
@@ -410,10 +420,10 @@ class HttpServer:
             self._server.close()
             self._server = None
         self._closed = True
-        for connection in list(self._connections):
+        for connection in list(self.connections):
             connection.refused = True  # one that is accepted and not made yet is dropped when it is
             if connection.transport is not None:
                 connection.transport.abort()
-        self._connections.clear()
+        self.connections.clear()
         for _ in range(3):  # one that was accepted is made, dropped, and hears of it
             await asyncio.sleep(0)
