@@ -231,15 +231,11 @@ def test_an_image_of_another_page_does_and_reads_nothing(endpoint: Endpoint) -> 
     for host in ("localhost", "sqs.us-east-1.localhost", "queue.localhost"):
         ours = raw(endpoint, "GET", "/2015-03-31/functions", headers={**page, "Host": host})
         assert "access-control-allow-origin" not in ours.headers
-        for path in (
-            f"/?Action=CreateQueue&QueueName=theirs&{scope}",
-            f"/000000000000/theirs?Action=CreateQueue&{scope}",
-        ):
+        for place in ("/", "/000000000000/theirs"):
+            path = f"{place}?Action=CreateQueue&QueueName=theirs&{scope}"
             raw(endpoint, "GET", path, headers={**page, "Host": host})
-            assert (
-                raw(endpoint, "GET", path, headers={**page, "Host": host, "Origin": f"http://{host}.example"}).status
-                == 403
-            )
+            readable = {**page, "Host": host, "Origin": f"http://{host}.example"}
+            assert raw(endpoint, "GET", path, headers=readable).status == 403
     assert "QueueUrls" not in sqs.list_queues()
 
 
