@@ -15,7 +15,7 @@ from cloud_support import client, make, package, served  # noqa: E402
 from exact.vocabulary import OTHER_ROLE, QUEUES, weights  # noqa: E402
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
     """hello with versions 1 and 2, 3 under another role, 4 with a dead-letter queue; its aliases live (1), split (2,
     half of it 1) and newest ($LATEST). reserved with version 1 and a reservation of 2. The layer tools, twice."""
