@@ -106,8 +106,9 @@ TABLE: tuple[Row, ...] = (
         403,
         "AccessDeniedException",
         {
-            "Message": "User: arn:aws:iam::000000000000:root is not authorized to perform this action on resource: "
-            "123456789012:function:hello (the local cloud has one account, 000000000000)"
+            "Message": "User: arn:aws:iam::000000000000:root is not authorized to perform: lambda:GetFunction on "
+            "resource: arn:aws:lambda:us-east-1:123456789012:function:hello because no resource-based policy allows "
+            "the lambda:GetFunction action"
         },
     ),
     Row(
