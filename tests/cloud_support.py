@@ -132,6 +132,29 @@ class FakeEmulator:
         pass
 
 
+class Held:
+    """A clock that stands still, and whose sleepers sleep until they are let go."""
+
+    def __init__(self) -> None:
+        self.moment = 1_800_000_000.0
+        self._asleep: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+
+    def time(self) -> float:
+        return self.moment
+
+    async def sleep(self, seconds: float) -> None:
+        woken = asyncio.Event()
+        self._asleep.append((asyncio.get_running_loop(), woken))
+        await woken.wait()
+
+    def pass_time(self) -> None:
+        """Five seconds; whoever sleeps wakes up."""
+        self.moment += 5
+        asleep, self._asleep = self._asleep, []
+        for loop, woken in asleep:
+            loop.call_soon_threadsafe(woken.set)
+
+
 @contextmanager
 def served(
     state: Path,
@@ -186,11 +209,15 @@ def client(
     )
 
 
-def package(files: Mapping[str, str] | None = None) -> bytes:
+def package(files: Mapping[str, str] | None = None, *, mode: int = 0) -> bytes:
+    """A zip of files; `mode`: of each, where it matters."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as opened:
         for name, text in (files or {"handler.py": "def handle(event, context): return event"}).items():
-            opened.writestr(zipfile.ZipInfo(name), text)
+            entry = zipfile.ZipInfo(name)
+            if mode:
+                entry.create_system, entry.external_attr = 3, (0o100000 | mode) << 16
+            opened.writestr(entry, text)
     return buffer.getvalue()
 
 

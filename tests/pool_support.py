@@ -10,6 +10,7 @@ from typing import Any
 from fnroll.emulator.policy import Account, Key
 from fnroll.emulator.pool import Pool
 from fnroll.emulator.slots import Slot
+from fnroll.emulator.turns import acquire
 
 A, A2, B = Key("a", "1", "r1"), Key("a", "1", "r2"), Key("b", "1", "r1")
 
@@ -41,7 +42,7 @@ def pool(maximum: int = 2, idle_seconds: float = 1000, account: Account | None =
 
 async def started(pool: Pool, key: Key, lanes: int = 1) -> Slot:
     """A slot with a new environment in it; it must be one that has to be started."""
-    slot = await pool.acquire(key, lanes)
+    slot = await acquire(pool, key, lanes)
     assert slot.environment is None
     slot.environment = Fake()
     pool.opened(slot)
@@ -54,7 +55,7 @@ def fake(slot: Slot) -> Fake:
 
 
 def asked(pool: Pool, key: Key, lanes: int = 1) -> asyncio.Task[Slot]:
-    return asyncio.ensure_future(pool.acquire(key, lanes))
+    return asyncio.ensure_future(acquire(pool, key, lanes))
 
 
 async def rounds(count: int = 5) -> None:

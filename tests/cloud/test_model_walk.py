@@ -86,17 +86,3 @@ def test_an_operation(api: Any, state: tuple[Path, dict[str, str]], name: str, f
     assert answer["ResponseMetadata"]["HTTPStatusCode"] == model.http.get("responseCode", 200)
     if model.output_shape is not None:
         check(model.output_shape, {key: value for key, value in answer.items() if key != "ResponseMetadata"}, name)
-
-
-@pytest.mark.parametrize("name", [name for name in BUILT if name.startswith("List")])
-def test_a_list_is_paged_by_botocores_paginator(api: Any, state: tuple[Path, dict[str, str]], name: str) -> None:
-    from botocore import xform_name
-
-    if not api.can_paginate(xform_name(name)):
-        pytest.skip("the model has no paginator for it")
-    said = arguments(name, state[1], full=False)
-    pages = list(api.get_paginator(xform_name(name)).paginate(**said, PaginationConfig={"PageSize": 1}))
-    whole = getattr(api, xform_name(name))(**said)
-    (key,) = [key for key, value in whole.items() if isinstance(value, list)]
-    assert [item for page in pages for item in page.get(key, [])] == whole[key]
-    assert all(len(page.get(key, [])) <= 1 for page in pages)

@@ -2,44 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from cloud_support import ARN, client, make, package, served
+from cloud_support import ARN, Held, client, make, package, served
 
 PENDING = "The operation cannot be performed at this time. The function is currently in the following state: Pending"
 BUSY = f"The operation cannot be performed at this time. An update is in progress for resource: {ARN}hello"
-
-
-class Held:
-    """A clock that stands still, and whose sleepers sleep until they are let go."""
-
-    def __init__(self) -> None:
-        self.moment = 1_800_000_000.0
-        self._go: asyncio.Event | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self.asleep = Event()
-
-    def time(self) -> float:
-        return self.moment
-
-    async def sleep(self, seconds: float) -> None:
-        self._loop, self._go = asyncio.get_running_loop(), asyncio.Event()
-        self.asleep.set()
-        await self._go.wait()
-        self.moment += seconds
-
-    def let_go(self) -> None:
-        assert self._loop is not None and self._go is not None
-        self._loop.call_soon_threadsafe(self._go.set)
 
 
 class Realistic:
@@ -56,8 +31,7 @@ class Realistic:
     def arrive(self) -> None:
         """Seconds pass: the states are polled as any client does."""
         while self.shown().get("LastUpdateStatus") != "Successful":
-            self._clock.moment += 5
-            self._clock.let_go()
+            self._clock.pass_time()
 
     def refused(self, operation: str, **given: Any) -> str:
         with pytest.raises(ClientError) as caught:

@@ -8,6 +8,7 @@ import pytest
 
 from fnroll.emulator.policy import Account, Key
 from fnroll.emulator.slots import Slot
+from fnroll.emulator.turns import acquire, fresh
 from fnroll.errors import EmulatorError, InvocationThrottled
 from pool_support import A2, A, B, Fake, asked, fake, pool, rounds, run, started
 
@@ -19,8 +20,8 @@ def test_last_in_first_out_and_frozen_in_between() -> None:
         for each in (first, second):
             one.release(each, waiting=True)
             await fake(each).frozen.wait()
-        assert await one.acquire(A) is second
-        assert await one.acquire(A) is first
+        assert await acquire(one, A) is second
+        assert await acquire(one, A) is first
         await one.close()
 
     run(main())
@@ -32,7 +33,7 @@ def test_one_that_is_wanted_again_at_once_is_not_frozen() -> None:
         slot, other = await started(one, A), await started(one, A)
         one.release(other, waiting=True)
         one.release(slot, waiting=True)
-        assert await one.acquire(A) is slot
+        assert await acquire(one, A) is slot
         await fake(other).frozen.wait()
         assert fake(slot).events == []
         await one.close()
@@ -79,7 +80,7 @@ def test_those_who_wait_are_served_in_their_order_across_functions() -> None:
         order: list[str] = []
 
         async def turn(name: str, key: Key) -> None:
-            slot = await one.acquire(key)
+            slot = await acquire(one, key)
             order.append(name)
             slot.environment = slot.environment or Fake()
             await asyncio.sleep(0)
@@ -109,13 +110,13 @@ def test_one_who_gives_up_leaves_the_queue_and_loses_nothing() -> None:
         assert await stays is held
         one.release(held, waiting=True)
         # handed over and cancelled in the same round: the slot comes back
-        other = await one.acquire(A)
+        other = await acquire(one, A)
         late = asked(one, A)
         await rounds()
         one.release(other, waiting=True)
         late.cancel()
         await rounds()
-        assert await one.acquire(A) is held
+        assert await acquire(one, A) is held
         # the same with one that would have had to be started
         fresh = asked(one, B)
         await rounds()
@@ -124,7 +125,7 @@ def test_one_who_gives_up_leaves_the_queue_and_loses_nothing() -> None:
         assert not fresh.done()
         fresh.cancel()
         await rounds()
-        assert (await one.acquire(B)).environment is None
+        assert (await acquire(one, B)).environment is None
         await one.close()
 
     run(main())
@@ -139,7 +140,7 @@ def test_idle_environments_give_way_one_for_each_who_waits_the_longest_idle_firs
         waiting = [asked(one, B) for _ in range(2)]
         assert [(await each).environment for each in waiting] == [None, None]
         assert [fake(each).closed.is_set() for each in idle] == [True, True, False]
-        assert await one.acquire(A) is idle[2]
+        assert await acquire(one, A) is idle[2]
         await one.close()
 
     run(main())
@@ -151,7 +152,7 @@ def test_a_dead_environment_is_closed_and_not_handed_out() -> None:
         dead = await started(one, A)
         one.release(dead, waiting=True)
         fake(dead).usable = False
-        fresh = await one.acquire(A)
+        fresh = await acquire(one, A)
         assert fresh is not dead
         assert fresh.environment is None
         await fake(dead).closed.wait()
@@ -185,7 +186,7 @@ def test_one_that_will_not_be_closed_keeps_its_room_for_a_while_only() -> None:
         slot = await started(one, A)
         fake(slot).stuck = asyncio.Event()
         one.discard(slot)
-        assert (await one.acquire(A)).environment is None
+        assert (await acquire(one, A)).environment is None
         fake(slot).stuck.set()
         await one.close()
 
@@ -200,7 +201,7 @@ def test_one_that_settles_goes_to_who_waits_for_it() -> None:
         waiting = asked(one, A)
         await rounds()
         assert not waiting.done()
-        assert (await one.acquire(A)).environment is None  # one that settles serves one who waits
+        assert (await acquire(one, A)).environment is None  # one that settles serves one who waits
         one.settled(slot)
         assert await waiting is slot
         assert fake(slot).events == []
@@ -214,10 +215,10 @@ def test_one_that_does_not_settle_in_time_is_waited_for_no_longer() -> None:
         one = pool(maximum=9)
         slot = await started(one, A)
         one.release(slot, waiting=False)
-        fresh = await one.acquire(A)
+        fresh = await acquire(one, A)
         assert fresh is not slot
         one.settled(slot)
-        assert await one.acquire(A) is slot
+        assert await acquire(one, A) is slot
         await one.close()
 
     run(main())
@@ -239,7 +240,7 @@ def test_another_revision_retires_idle_environments_at_once_and_busy_ones_when_d
         one.release(new, waiting=True)
         await one.retire("a")
         assert fake(new).closed.is_set()
-        assert (await one.acquire(A2)).environment is None
+        assert (await acquire(one, A2)).environment is None
         await one.close()
 
     run(main())
@@ -279,11 +280,11 @@ def test_too_quick_growth_is_refused_with_lambdas_reason() -> None:
         one = pool(9, account=Account(growth=2))
         first, _ = await started(one, A), await started(one, A)
         with pytest.raises(InvocationThrottled) as refused:
-            await one.acquire(A)
+            await acquire(one, A)
         assert refused.value.reason == "ConcurrentInvocationLimitExceeded"
         one.release(first, waiting=True)
-        assert await one.acquire(A) is first
-        assert (await one.acquire(B)).environment is None
+        assert await acquire(one, A) is first
+        assert (await acquire(one, B)).environment is None
         await one.close()
 
     run(main())
@@ -292,7 +293,7 @@ def test_too_quick_growth_is_refused_with_lambdas_reason() -> None:
 def test_several_invocations_share_an_environment_that_takes_them() -> None:
     async def main() -> None:
         one = pool(maximum=2)
-        slot = await one.acquire(A, 2)
+        slot = await acquire(one, A, 2)
         beside = asked(one, A, 2)
         await rounds()
         assert not beside.done()  # it is being started: counted on, not used
@@ -310,7 +311,7 @@ def test_several_invocations_share_an_environment_that_takes_them() -> None:
         assert (await waiting[2]).environment is None
         for _ in range(2):
             one.release(slot, waiting=False)
-        assert await one.acquire(A, 2) is slot
+        assert await acquire(one, A, 2) is slot
         await one.close()
 
     run(main())
@@ -320,7 +321,7 @@ def test_a_provisioned_slot_neither_gives_way_nor_expires_and_its_loss_is_told()
     async def main() -> None:
         lost: list[Slot] = []
         one = pool(2, 0.001, lost=lost.append)
-        slot = await one.fresh(A)
+        slot = await fresh(one, A)
         slot.environment = Fake()
         one.release(slot, waiting=True)
         other = await started(one, B)
@@ -329,7 +330,7 @@ def test_a_provisioned_slot_neither_gives_way_nor_expires_and_its_loss_is_told()
         assert not waiting.done()
         one.release(other, waiting=True)
         assert await waiting is other
-        assert await one.acquire(A) is slot
+        assert await acquire(one, A) is slot
         assert lost == []
         one.discard(slot)
         assert lost == [slot]
@@ -349,7 +350,7 @@ def test_a_closed_pool_tells_those_who_wait_and_those_who_come() -> None:
         with pytest.raises(EmulatorError):
             await waiting
         with pytest.raises(EmulatorError):
-            await one.acquire(A)
+            await acquire(one, A)
         assert fake(held).events == ["close"]
 
     run(main())

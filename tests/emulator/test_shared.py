@@ -14,8 +14,8 @@ import pytest
 from emulator_support import PlainHost, event, function
 from fnroll.definition.model import invocations_at_once
 from fnroll.emulator import Emulator, FunctionConfig, Outcome
-from fnroll.emulator.environment import Owner
 from fnroll.emulator.output import Journal
+from fnroll.emulator.receiver import Owner
 from fnroll.emulator.shared import SharedEnvironment
 from fnroll.errors import EmulatorError
 

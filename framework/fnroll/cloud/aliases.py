@@ -123,14 +123,17 @@ def _check(call: Call, alias: AliasRow) -> None:
             f"Invalid function version {alias.version}. "
             f"Function version {alias.version} is already included in routing configuration."
         )
-    roles = set()
+    roles, queues = set(), set()
     for version in (alias.version, *alias.weights):
         found = find_version(call.db, alias.function, version_number(version))
         if found is None:
             raise not_found(f"{alias.function.arn}:{version}")
         roles.add(found.config["Role"])
+        queues.add(found.config.get("DeadLetterConfig", {}).get("TargetArn"))
     if len(roles) > 1:
         raise invalid("Specified versions must be associated with the same execution role")
+    if len(queues) > 1:  # the rule is documented, its text is not
+        raise invalid("Specified versions must be associated with the same dead letter queue")
 
 
 def _save(call: Call, alias: AliasRow) -> None:

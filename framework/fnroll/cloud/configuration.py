@@ -6,6 +6,7 @@ ARN, version, revision and states.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 from collections.abc import Mapping
@@ -71,6 +72,9 @@ _KNOWN = frozenset(
 )
 """What is read here or where the function is made; any other member is of a botocore newer than this module."""
 
+
+SOURCE_KEY = "SourceKMSKeyArn"
+"""Kept with a configuration, and told by GetFunction alone, of the code."""
 
 _LIMITS = (("Timeout", 900), ("MemorySize", 10240))
 
@@ -245,9 +249,20 @@ def _logging(current: Mapping[str, Any], given: Mapping[str, Any]) -> Result:
     return {key: value for key, value in result.items() if not key.endswith("LogLevel")}
 
 
+_CODE = ("CodeSha256", "CodeSize", SOURCE_KEY)
+
+
+def sealed(config: Result) -> Result:
+    """With ConfigSha256, of all but the code and the time: what a publish looks at beside CodeSha256."""
+    kept = {key: value for key, value in config.items() if key not in (*_CODE, "LastModified", "ConfigSha256")}
+    digest = hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).digest()
+    return {**config, "ConfigSha256": base64.b64encode(digest).decode()}
+
+
 def fingerprint(config: Mapping[str, Any], image: str | None) -> str:
     """One name for code and configuration together; when it was last modified is no part of either."""
-    kept = {**config, "LastModified": None, "ImageUri": image}
+    kept = {key: value for key, value in config.items() if key != "ConfigSha256"}
+    kept |= {"LastModified": None, "ImageUri": image}
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 
@@ -260,5 +275,5 @@ def describe(version: VersionRow, qualifier: str | None) -> Result:
         "Version": version.version,
         "RevisionId": version.revision,
         **states.shown(version),
-        **version.config,
+        **{key: value for key, value in version.config.items() if key != SOURCE_KEY},
     }

@@ -8,7 +8,7 @@ values of sensitive shapes are left out, as Lambda does.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, KeysView, Mapping, ValuesView
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -17,8 +17,8 @@ from fnroll.cloud.faults import Fault
 Shape = Mapping[str, Any]
 ShapeOf = Callable[[str], Shape]
 
-_UNCHECKED_ENUMS = frozenset({"Runtime"})
-"""Lambda checks these itself, later, with InvalidParameterValueException."""
+_UNCHECKED = "runtime"
+"""The runtime of a function: Lambda checks it itself, later, with InvalidParameterValueException."""
 
 
 def check(shape_of: ShapeOf, shape: Shape, value: Mapping[str, Any]) -> None:
@@ -42,37 +42,44 @@ def _structure(shape_of: ShapeOf, shape: Shape, value: Mapping[str, Any], path: 
 
 def _value(shape_of: ShapeOf, name: str, value: Any, place: str) -> Iterator[str]:
     shape = shape_of(name)
-    kind = shape["type"]
-    for rule in _broken(name, shape, value):
+    for rule in _broken(shape, value, but_enum=place == _UNCHECKED):
         yield f"{_shown(shape, value)} at '{place}' failed to satisfy constraint: {rule}"
+    yield from _inside(shape_of, shape, value, place)
+
+
+def _inside(shape_of: ShapeOf, shape: Shape, value: Any, place: str) -> Iterator[str]:
+    kind = shape["type"]
     if kind == "structure":
         yield from _structure(shape_of, shape, value, place)
     elif kind == "list":
-        yield from _members(shape_of, shape, shape["member"]["shape"], value, place, "Member must")
+        inner = shape_of(shape["member"]["shape"])
+        yield from _each(shape, inner, value, value, place, "Member must")
+        if inner["type"] in _COMPOUND:
+            for number, item in enumerate(value, 1):
+                yield from _inside(shape_of, inner, item, f"{place}.{number}.member")
     elif kind == "map":
-        yield from _members(shape_of, shape, shape["key"]["shape"], value.keys(), place, "Map keys must", value)
-        yield from _members(shape_of, shape, shape["value"]["shape"], value.values(), place, "Map value must", value)
+        inner = shape_of(shape["value"]["shape"])
+        yield from _each(shape, shape_of(shape["key"]["shape"]), value, value.keys(), place, "Map keys must")
+        yield from _each(shape, inner, value, value.values(), place, "Map value must")
+        if inner["type"] in _COMPOUND:
+            for key, item in value.items():
+                yield from _inside(shape_of, inner, item, f"{place}.{key}.member")
 
 
-def _members(
-    shape_of: ShapeOf, holder: Shape, name: str, items: Any, place: str, lead: str, whole: Any = None
-) -> Iterator[str]:
-    """Scalars of a collection: one finding for the whole of it, naming every rule that its members have."""
-    inner = shape_of(name)
-    if inner["type"] in ("structure", "list", "map"):
-        for number, item in enumerate(items, 1):
-            yield from _value(shape_of, name, item, f"{place}.{number}.member")
-        return
-    if any(True for item in items for _ in _broken(name, inner, item)):
-        rules = ", ".join([*(text for text, _ in _rules(name, inner)), "Member must not be null"])
-        shown = _shown(holder, items if whole is None else whole)
-        yield f"{shown} at '{place}' failed to satisfy constraint: {lead} satisfy constraint: [{rules}]"
+_COMPOUND = frozenset({"structure", "list", "map"})
+
+
+def _each(holder: Shape, inner: Shape, whole: Any, items: Iterable[Any], place: str, lead: str) -> Iterator[str]:
+    """The members of a collection: one finding for the whole of it, naming every rule that each of them has."""
+    if any(True for item in items for _ in _broken(inner, item)):
+        rules = ", ".join([*(text for text, _ in _rules(inner)), "Member must not be null"])
+        yield f"{_shown(holder, whole)} at '{place}' failed to satisfy constraint: {lead} satisfy constraint: [{rules}]"
 
 
 Rule = tuple[str, Callable[[Any], bool]]
 
 
-def _rules(name: str, shape: Shape) -> Iterator[Rule]:
+def _rules(shape: Shape, *, but_enum: bool = False) -> Iterator[Rule]:
     """Every rule of a shape: its text, and whether a value keeps it."""
     number = shape["type"] in ("integer", "long", "double", "float")
     measure, of = ("value", lambda value: value) if number else ("length", len)
@@ -92,12 +99,12 @@ def _rules(name: str, shape: Shape) -> Iterator[Rule]:
             f"Member must satisfy regular expression pattern: {shape['pattern']}",
             lambda value: pattern.fullmatch(value) is not None,
         )
-    if "enum" in shape and name not in _UNCHECKED_ENUMS:
+    if "enum" in shape and not but_enum:
         yield f"Member must satisfy enum value set: [{', '.join(shape['enum'])}]", lambda value: value in shape["enum"]
 
 
-def _broken(name: str, shape: Shape, value: Any) -> Iterator[str]:
-    return (text for text, keeps in _rules(name, shape) if not keeps(value))
+def _broken(shape: Shape, value: Any, *, but_enum: bool = False) -> Iterator[str]:
+    return (text for text, keeps in _rules(shape, but_enum=but_enum) if not keeps(value))
 
 
 _UNICODE = {
@@ -134,6 +141,6 @@ def _java(value: Any) -> str:
         return "{" + ", ".join(f"{key}={_java(item)}" for key, item in value.items()) + "}"
     if isinstance(value, bytes):
         return f"java.nio.HeapByteBuffer[pos=0 lim={len(value)} cap={len(value)}]"
-    if isinstance(value, (list, KeysView, ValuesView)):
+    if isinstance(value, list):
         return "[" + ", ".join(_java(item) for item in value) + "]"
     return str(value)

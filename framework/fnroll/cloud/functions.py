@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 
 from fnroll.cloud import code_signing, configuration, settings, states, versions
-from fnroll.cloud.configuration import describe
+from fnroll.cloud.configuration import SOURCE_KEY, describe
 from fnroll.cloud.faults import conflict, invalid
 from fnroll.cloud.layers import layer_keys
 from fnroll.cloud.names import LATEST, is_version
@@ -38,7 +39,8 @@ def create_function(call: Call, given: Given) -> Result:
         raise conflict(f"Function already exist: {ref.name}")
     config = configuration.initial(call, {**given, "FunctionName": ref.name})
     stored, image = _code(call, given["Code"], config["PackageType"])
-    _put_code(config, stored)
+    _put_code(config, given["Code"], stored, image)
+    config = configuration.sealed(config)
     _check_size(call, config, stored.key if stored else None)
     row_id = call.db.execute(
         "INSERT INTO function (account, region, name, tags) VALUES (?, ?, ?, ?)",
@@ -109,7 +111,7 @@ def update_function_code(call: Call, given: Given) -> Result:
     configuration.refuse(given)
     config = {**version.config, "LastModified": call.stamp()}
     stored, image = _code(call, given, config["PackageType"], keep=not given.get("DryRun"))
-    _put_code(config, stored)
+    _put_code(config, given, stored, image)
     if "Architectures" in given:
         config["Architectures"] = given["Architectures"]
     updated = _updated(version, config, stored.key if stored else None, image)
@@ -159,6 +161,7 @@ def delete_function(call: Call, given: Given) -> Result:
 
 
 def _updated(version: VersionRow, config: Result, package: str | None, image: str | None) -> VersionRow:
+    config = configuration.sealed(config)
     return replace(
         version,
         config=config,
@@ -193,13 +196,32 @@ def _check_size(call: Call, config: Result, package: str | None) -> None:
         )
 
 
-def _put_code(config: Result, stored: Stored | None) -> None:
+def _put_code(config: Result, given: Given, stored: Stored | None, image: str | None) -> None:
+    """What is told of the code. The key that it is encrypted with on AWS is kept, and goes with the code."""
+    config.pop(SOURCE_KEY, None)
+    if given.get(SOURCE_KEY):
+        config[SOURCE_KEY] = given[SOURCE_KEY]
     if stored is not None:
         config["CodeSha256"], config["CodeSize"] = stored.code_sha256, stored.size
+    if image is not None:
+        config["CodeSha256"], config["CodeSize"] = _digest(image), 0
+
+
+def _digest(image: str) -> str:
+    """Of an image. No registry is asked here, so a tag stands for its digest: the same tag, the same image."""
+    _, named, digest = image.partition("@sha256:")
+    return digest if named else hashlib.sha256(image.encode()).hexdigest()
 
 
 def _location(call: Call, version: VersionRow) -> Result:
+    key = {SOURCE_KEY: version.config[SOURCE_KEY]} if SOURCE_KEY in version.config else {}
+    return {**_place(call, version), **key}
+
+
+def _place(call: Call, version: VersionRow) -> Result:
     if version.image is not None:
-        return {"RepositoryType": "ECR", "ImageUri": version.image}
+        repository = version.image.partition("@")[0].rpartition("/")
+        resolved = f"{repository[0]}{repository[1]}{repository[2].partition(':')[0]}@sha256:{_digest(version.image)}"
+        return {"RepositoryType": "ECR", "ImageUri": version.image, "ResolvedImageUri": resolved}
     assert version.package is not None
     return {"RepositoryType": "S3", "Location": call.package_url(version.package)}

@@ -63,7 +63,7 @@ def get_layer_version_by_arn(call: Call, given: Given) -> Result:
 def list_layer_versions(call: Call, given: Given) -> Result:
     """Newest first. A layer that does not exist has no versions, which is no error."""
     found = _matching(call, given, own_layer(call, given))
-    chosen, marker = page(found, lambda version: str(version.number), given)
+    chosen, marker = page(found, lambda version: -version.number, given)
     return {"LayerVersions": [_item(version) for version in chosen], **marker}
 
 

@@ -119,7 +119,9 @@ def _check_target(call: Call, function: FunctionRow, qualifier: str) -> None:
         raise invalid(unpublished)
     if alias.weights:
         raise invalid("Alias with weights can not be used with Provisioned Concurrency")
-    if any(find(call.db, function.id, version) is not None for version in (alias.version, *alias.weights)):
+    others = (other for other in aliases_of(call.db, function) if other.name != alias.name)
+    taken = (alias.version, *(other.name for other in others if other.version == alias.version))
+    if any(find(call.db, function.id, place) is not None for place in taken):
         raise conflict(
             "Alias can't be used for Provisioned Concurrency configuration on an already Provisioned version"
         )

@@ -267,7 +267,7 @@ def begin_page(given: Given) -> tuple[str, int]:
     try:
         after = base64.urlsafe_b64decode(given.get("Marker") or "").decode()
     except (binascii.Error, UnicodeDecodeError, ValueError):
-        raise invalid("The provided Marker is invalid") from None
+        raise _bad_marker() from None
     return after, min(given.get("MaxItems", PAGE), PAGE)
 
 
@@ -276,18 +276,48 @@ def end_page(keys: Sequence[str], size: int) -> Result:
     return {"NextMarker": base64.urlsafe_b64encode(keys[size - 1].encode()).decode()} if len(keys) > size else {}
 
 
-def page(items: Sequence[Item], key: Callable[[Item], str], given: Given) -> tuple[list[Item], Result]:
-    """One page of a list in its order, and NextMarker if more follow. The marker is the last key that was given."""
+def page(items: Sequence[Item], key: Callable[[Item], str | int], given: Given) -> tuple[list[Item], Result]:
+    """One page of a list, and NextMarker if more follow. The items must be in the order of their keys.
+
+    The marker is the last key that was given, and what comes after it the next page: also where that item is gone,
+    as for who deletes what they list.
+    """
     after, size = begin_page(given)
-    begin = next((place + 1 for place, item in enumerate(items) if key(item) == after), len(items)) if after else 0
-    chosen = items[begin : begin + size + 1]
-    return list(chosen[:size]), end_page([key(item) for item in chosen], size)
+    if after:
+        last = _key(after)
+        items = [item for item in items if _follows(key(item), last)]
+    chosen = items[: size + 1]
+    return list(chosen[:size]), end_page([json.dumps(key(item)) for item in chosen], size)
+
+
+def _key(text: str) -> str | int:
+    try:
+        key = json.loads(text)
+    except ValueError:
+        key = None
+    if not isinstance(key, (str, int)):
+        raise _bad_marker()
+    return key
+
+
+def _follows(key: str | int, last: str | int) -> bool:
+    if isinstance(key, str) and isinstance(last, str):
+        return key > last
+    if isinstance(key, int) and isinstance(last, int):
+        return key > last
+    raise _bad_marker()
+
+
+def _bad_marker() -> Fault:
+    return invalid("The provided Marker is invalid")
 
 
 def package_of(call: Call, given: Given, *, keep: bool = True) -> Stored:
     """The zip that `ZipFile`, or `S3Bucket` and `S3Key`, give."""
     if (data := given.get("ZipFile")) is not None:
         return call.store.add(data) if keep else call.store.examine(data)
+    if given.get("S3ObjectStorageMode") == "REFERENCE":
+        raise not_built("The S3ObjectStorageMode REFERENCE")
     if given.get("S3Bucket") and given.get("S3Key"):
         data = call.fetch_s3(call.home.account, given["S3Bucket"], given["S3Key"], given.get("S3ObjectVersion"))
         return call.store.add(data, direct=False) if keep else call.store.examine(data, direct=False)

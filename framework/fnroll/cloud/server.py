@@ -27,6 +27,7 @@ from fnroll.cloud.log_pump import LogPump
 from fnroll.cloud.logs import LogBuffer
 from fnroll.cloud.metrics import Meter
 from fnroll.cloud.others import Others
+from fnroll.cloud.patience import Patience
 from fnroll.cloud.provisioner import Provisioner
 from fnroll.cloud.queue_source import QueueFeeder
 from fnroll.cloud.rates import Rates
@@ -187,6 +188,9 @@ async def serve(
         server = HttpServer(gate.handle, max_body=MAX_BODY, too_large=gate.handle_too_large)
         await server.start(listener)
         stack.push_async_callback(server.close)
+        patience = Patience(lambda: server.connections)
+        patience.start()
+        stack.push_async_callback(patience.close)
         state.publish(endpoint)
         on_ready(endpoint)
         await stop.wait()

@@ -185,6 +185,8 @@ def _refuse(given: Given) -> None:
     for key in _NOT_BUILT:
         if given.get(key):
             raise not_built(f"{key} of event source mappings")
+    if given.get("DestinationConfig", {}).get("OnSuccess"):
+        raise invalid("OnSuccess is not supported in the DestinationConfig of event source mappings.")
 
 
 def _function(call: Call, text: str) -> FunctionRef:

@@ -88,7 +88,7 @@ def delete_function_url_config(call: Call, given: Given) -> Result:
 def list_function_url_configs(call: Call, given: Given) -> Result:
     _, function = _function(call, given)
     rows = call.db.execute("SELECT * FROM url WHERE function_id = ? ORDER BY qualifier", (function.id,))
-    chosen, marker = page([_as_url(function, row) for row in rows], lambda url: url.id, given)
+    chosen, marker = page([_as_url(function, row) for row in rows], lambda url: f":{url.qualifier}", given)
     return {"FunctionUrlConfigs": [_describe(call, url) for url in chosen], **marker}
 
 

@@ -30,14 +30,15 @@ from fnroll.emulator.api import (
     Report,
     Status,
 )
-from fnroll.emulator.calls import Call, Done, House, tell
-from fnroll.emulator.environment import ExecutionEnvironment, Owner
+from fnroll.emulator.calls import Call, House, tell
+from fnroll.emulator.environment import ExecutionEnvironment
 from fnroll.emulator.gate import Gate
 from fnroll.emulator.machine import CpuIdleness, environments_that_fit
 from fnroll.emulator.output import Journal
 from fnroll.emulator.policy import MAX_ENVIRONMENTS, Account, Ledger
 from fnroll.emulator.pool import Pool
 from fnroll.emulator.provision import Provisioner
+from fnroll.emulator.receiver import Done, Owner
 from fnroll.emulator.shared import SharedEnvironment
 from fnroll.emulator.slots import Slot
 from fnroll.sandbox import open_host

@@ -15,11 +15,9 @@ from fnroll.emulator.api import FunctionConfig, Invocation, Outcome
 from fnroll.emulator.environment import ExecutionEnvironment
 from fnroll.emulator.policy import Key, Ledger
 from fnroll.emulator.pool import Pool
+from fnroll.emulator.receiver import Done
 from fnroll.emulator.slots import Slot, Waiter
 from fnroll.errors import EmulatorError, InvocationThrottled
-
-Done = Callable[[Outcome | Exception], None]
-"""Gets the outcome of an invocation, or why there is none, once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from time import monotonic  # the loop's own clock may count whole milliseconds (uvloop's does)
 from typing import Any, Final
 from uuid import uuid4
@@ -23,6 +23,7 @@ from fnroll.emulator.instance import Events, Instance, create
 from fnroll.emulator.lifecycle import LAST_WORDS, Action, Happening, Phase, Reason, after
 from fnroll.emulator.output import Journal
 from fnroll.emulator.premises import Premises
+from fnroll.emulator.receiver import Done, Owner, Receiver
 from fnroll.emulator.runtime_api import Answer, Delivery, InitError
 from fnroll.errors import EmulatorError, SandboxError
 from fnroll.sandbox.api import SandboxHost
@@ -30,16 +31,8 @@ from fnroll.sandbox.api import SandboxHost
 Clock = Callable[[], float]
 """Seconds since the epoch."""
 
-
 AFTERTHOUGHT: Final = 0.02
 """Seconds that a runtime has, after it has posted an error, to print what belongs to it and ask for its next event."""
-
-
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """Whom to tell. `ready`: it could take another event, some time after an answer."""
-
-    ready: Callable[[], None]
 
 
 class ExecutionEnvironment:
@@ -70,8 +63,7 @@ class ExecutionEnvironment:
         self._init: asyncio.Future[InitFailure | None] | None = None
         self._init_phase: lines.Phase = "init"
         self._init_began = 0.0
-        self._outcome: asyncio.Future[Outcome] | None = None
-        self._done: Callable[[Outcome | Exception], None] | None = None  # instead of it, of who does not wait
+        self._receiver = Receiver()
         self._deadline: asyncio.TimerHandle | None = None
         self._answer: tuple[Answer, float] | None = None  # and after how many ms it came; until it is told
         self._telling: asyncio.TimerHandle | None = None
@@ -118,10 +110,10 @@ class ExecutionEnvironment:
         """Whether `begin` may be called: no init has to come first."""
         return self._phase is Phase.IDLE
 
-    def begin(self, invocation: Invocation, done: Callable[[Outcome | Exception], None]) -> None:
+    def begin(self, invocation: Invocation, done: Done) -> None:
         """As `invoke`, for who does not wait: `done` gets the outcome, or the error."""
         self._accept(invocation)
-        self._done = done
+        self._receiver.call(done)
         self._happen(Happening.INVOKE)
 
     def abort(self) -> None:
@@ -137,8 +129,7 @@ class ExecutionEnvironment:
     async def invoke(self, invocation: Invocation) -> Outcome:
         """One event, to its outcome. Cancelling it ends the environment. Raises SandboxError, EmulatorError."""
         self._accept(invocation)
-        outcome: asyncio.Future[Outcome] = self._loop.create_future()
-        self._outcome = outcome
+        outcome = self._receiver.wait()
         try:
             if self._late:
                 failure = await self._initialise_again()
@@ -224,10 +215,10 @@ class ExecutionEnvironment:
             self._telling = self._loop.call_later(AFTERTHOUGHT, self._tell_answer)
 
     def _tell_answer(self) -> None:
-        self._resolve(self._concluded())
+        self._receiver.tell(self._concluded())
 
     def _concluded(self) -> Outcome | None:
-        """The outcome of what was answered and not told yet. To be told (`_resolve`) at the end of an action, since
+        """The outcome of what was answered and not told yet. To be told (`Receiver.tell`) at the end of an action:
         whoever hears of it may begin the next invocation at once."""
         if self._telling is not None:
             self._telling.cancel()
@@ -242,14 +233,14 @@ class ExecutionEnvironment:
         self._cancel_deadline()
         self._conclusions.settled()
         self._owner.ready()
-        self._resolve(outcome)
+        self._receiver.tell(outcome)
 
     def _fail(self, found: Fault) -> None:
         self._cancel_deadline()
         spent = self._spent(self._began)
         outcome = self._conclusions.failed(self._invocation, self._instance, found, spent)
         self._leave(Reason.FAILURE)
-        self._resolve(outcome)
+        self._receiver.tell(outcome)
 
     def _time_out(self, _: object) -> None:
         instance = self._instance
@@ -258,7 +249,7 @@ class ExecutionEnvironment:
             instance.kill()
         outcome = self._conclusions.timed_out(self._invocation, instance)
         self._leave(Reason.TIMEOUT)
-        self._resolve(outcome)
+        self._receiver.tell(outcome)
 
     def _reset(self, detail: object) -> None:
         """Nobody waits for an outcome, unless it is one that was not told yet. `detail`: a Reason, if it is not a
@@ -270,23 +261,17 @@ class ExecutionEnvironment:
         self._leave(detail if isinstance(detail, Reason) else Reason.FAILURE)
         if was_answered and self.waiting:
             self._owner.ready()
-        self._resolve(outcome)
+        self._receiver.tell(outcome)
 
     def _shut_down(self, _: object) -> None:
         outcome = self._concluded()
         self._cancel_deadline()
         self._conclusions.settled()
         self._leave(Reason.SPINDOWN)
-        self._resolve(outcome)
         if self._init is not None and not self._init.done():
             self._init.set_exception(_closed("its init"))
             self._init.exception()  # nobody may be waiting any more
-        if self._outcome is not None and not self._outcome.done():
-            self._outcome.set_exception(_closed("an invocation"))
-            self._outcome.exception()
-        if self._done is not None:
-            done, self._done = self._done, None
-            done(_closed("an invocation"))
+        self._receiver.tell(outcome or _closed("an invocation"))
 
     # init
 
@@ -353,8 +338,9 @@ class ExecutionEnvironment:
                 return failure
             tries += 1
             left = self._until - monotonic()
-            if self._outcome is not None and left > 0:
-                await asyncio.wait([self._outcome], timeout=min(pause_after(tries), left))  # closing ends it
+            outcome = self._receiver.outcome
+            if outcome is not None and left > 0:
+                await asyncio.wait([outcome], timeout=min(pause_after(tries), left))  # closing ends it
             if monotonic() >= self._until:
                 return InitFailure()
 
@@ -379,15 +365,6 @@ class ExecutionEnvironment:
     def _spent(self, since: float) -> float:
         """Milliseconds."""
         return (monotonic() - since) * 1000
-
-    def _resolve(self, outcome: Outcome | None) -> None:
-        if outcome is None:
-            return
-        if self._done is not None:
-            done, self._done = self._done, None
-            done(outcome)
-        elif self._outcome is not None and not self._outcome.done():
-            self._outcome.set_result(outcome)
 
     def _cancel_deadline(self) -> None:
         if self._deadline is not None:

@@ -13,23 +13,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from functools import partial
 from typing import Any, Final
 
 from fnroll.emulator.idle import Idle
 from fnroll.emulator.policy import TOO_FAST, Account, Key, Scaling, Verb, View, decide, neediest, yields
+from fnroll.emulator.settling import Settling
 from fnroll.emulator.slots import Environment, Phase, Shelf, Slot, Waiter
 from fnroll.errors import EmulatorError, FnError, InvocationThrottled
-
-SETTLE: Final = 0.25
-"""Seconds after its answer for which an environment is expected to ask for its next event in a moment."""
 
 PATIENCE: Final = 5.0
 """Seconds for which one that is closing takes up room. Killing takes milliseconds; a wedged one holds nobody up."""
 
 
 class Pool:
-    """Belongs to the event loop. `ask` or `acquire`, `opened` once its environment is started, then `release` or
+    """Belongs to the event loop. `ask`, `opened` once its environment is started, then `release` or
     `discard`; `settled` as the environment tells.
 
     `lost` is called with each provisioned slot that is closed.
@@ -56,6 +53,7 @@ class Pool:
         self._waiting: set[Waiter] = set()
         self._hungry: dict[Shelf, None] = {}  # those whose callers wait for room, not for one that is coming
         self._idle = Idle(idle_seconds, now, self._close)
+        self._settling = Settling(now, self._lapsed)
         self._closing: set[asyncio.Task[Any]] = set()
         self._serving = False
         self._closed = False
@@ -99,39 +97,12 @@ class Pool:
             waiter.shelf.queue.remove(waiter)
             self._review(waiter.shelf)
 
-    async def acquire(self, key: Key, lanes: int = 1) -> Slot:
-        """As `ask`. Raises InvocationThrottled, and EmulatorError if closed."""
-        turn: asyncio.Future[Slot] = asyncio.get_running_loop().create_future()
-        return await self._turn(turn, self.ask(key, lanes, partial(self._tell, turn)))
-
-    async def fresh(self, key: Key, lanes: int = 1) -> Slot:
-        """A provisioned slot, to start an environment in. In turn with everybody else who waits for room."""
-        turn: asyncio.Future[Slot] = asyncio.get_running_loop().create_future()
+    def ask_fresh(self, key: Key, lanes: int, given: Callable[[Slot | Exception], None]) -> Waiter:
+        """As `ask`, for a provisioned slot to start an environment in: in turn with all others who wait for room."""
         home = self._shelf(key, lanes)
-        waiter = Waiter(Shelf(key, lanes, home), self._now(), partial(self._tell, turn))
+        waiter = Waiter(Shelf(key, lanes, home), self._now(), given)
         self._wait(waiter, first=False)
-        slot = await self._turn(turn, waiter)
-        slot.provisioned = True
-        return slot
-
-    async def _turn(self, turn: asyncio.Future[Slot], waiter: Waiter | None) -> Slot:
-        try:
-            return await turn
-        except asyncio.CancelledError:
-            if waiter is not None:
-                self.give_up(waiter)
-            if turn.done() and not turn.cancelled() and turn.exception() is None:
-                self.release(turn.result(), waiting=True)
-            raise
-
-    def _tell(self, turn: asyncio.Future[Slot], what: Slot | Exception) -> None:
-        if turn.done():  # its caller was cancelled in this very round
-            if isinstance(what, Slot):
-                self.release(what, waiting=True)
-        elif isinstance(what, Slot):
-            turn.set_result(what)
-        else:
-            turn.set_exception(what)
+        return waiter
 
     def _shelf(self, key: Key, lanes: int) -> Shelf:
         """The shelf of a key. What another revision of the version left is retired."""
@@ -149,7 +120,7 @@ class Pool:
             if slot.environment is not None and slot.environment.usable:
                 return self._take(slot)
             self._shut(slot)
-        self._expire(shelf)
+        self._settling.expire(shelf)
         match decide(
             View(False, shelf.coming > len(shelf.queue), self._taken < self.maximum, self._idle.longest is not None)
         ):
@@ -199,7 +170,7 @@ class Pool:
         later = (place for place, other in enumerate(shelf.queue) if other.since > waiter.since) if first else iter(())
         shelf.queue.insert(next(later, len(shelf.queue)), waiter)
         self._review(shelf)
-        self._watch_settling(shelf)
+        self._settling.watch(shelf)
         self._serve_hungry()
 
     def _hand(self, waiter: Waiter, what: Slot | Exception) -> None:
@@ -207,12 +178,9 @@ class Pool:
         asyncio.get_running_loop().call_soon(self._arrive, waiter, what)
 
     def _arrive(self, waiter: Waiter, what: Slot | Exception) -> None:
-        if not isinstance(what, Slot):
-            self._waiting.discard(waiter)
-            waiter.give(what)
-        elif waiter.gone:
+        if isinstance(what, Slot) and waiter.gone:
             self.release(what, waiting=True)
-        elif what.environment is None or what.environment.usable:
+        elif not isinstance(what, Slot) or what.environment is None or what.environment.usable:
             self._waiting.discard(waiter)
             waiter.give(what)
         else:
@@ -234,7 +202,7 @@ class Pool:
             self._enter(slot, Phase.SETTLING)
             slot.shelf.settling[slot] = None
             self._review(slot.shelf)
-            self._watch_settling(slot.shelf)
+            self._settling.watch(slot.shelf)
 
     def settled(self, slot: Slot) -> None:
         """The environment waits for an event."""
@@ -315,26 +283,10 @@ class Pool:
                 self._evict(shelf)
         return True
 
-    def _watch_settling(self, shelf: Shelf) -> None:
-        """See to it that nobody counts for too long on one that does not settle."""
-        if shelf.queue and shelf.settling and shelf.expiry is None:
-            left = next(iter(shelf.settling)).since + SETTLE - self._now()
-            shelf.expiry = asyncio.get_running_loop().call_later(max(left, 0.001), self._settling_expired, shelf)
-
-    def _settling_expired(self, shelf: Shelf) -> None:
-        shelf.expiry = None
-        self._expire(shelf)
+    def _lapsed(self, shelf: Shelf) -> None:
+        """One here did not settle in time."""
         self._review(shelf)
         self._serve_hungry()
-        self._watch_settling(shelf)
-
-    def _expire(self, shelf: Shelf) -> None:
-        """From now on, nobody counts on those that should have settled long ago."""
-        while shelf.settling:
-            slot = next(iter(shelf.settling))
-            if self._now() - slot.since < SETTLE:
-                return
-            del shelf.settling[slot]
 
     # closing
 
@@ -358,8 +310,7 @@ class Pool:
         if slot.environment is None:
             self._gone(slot)
         else:
-            loop = asyncio.get_running_loop()
-            task = loop.create_task(self._finish(slot, slot.environment))
+            task = asyncio.get_running_loop().create_task(self._finish(slot, slot.environment))
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
         self._review(shelf)

@@ -15,6 +15,7 @@ from fnroll.emulator.api import FunctionConfig
 from fnroll.emulator.policy import Key, Ledger
 from fnroll.emulator.pool import Pool
 from fnroll.emulator.slots import Slot
+from fnroll.emulator.turns import fresh
 from fnroll.errors import EmulatorError, FnError
 
 INIT_FAILED: Final = "FUNCTION_ERROR_INIT_FAILURE"
@@ -98,7 +99,7 @@ class Provisioner:
         asyncio.get_running_loop().call_later(delay, begin)
 
     async def _one(self, asked: _Provision) -> None:
-        slot = await self._pool.fresh(asked.key, asked.config.concurrency)
+        slot = await fresh(self._pool, asked.key, asked.config.concurrency)
         try:
             ready = await self._start(asked.config, slot)
         except BaseException:

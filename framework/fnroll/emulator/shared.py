@@ -18,11 +18,12 @@ from time import monotonic
 
 from fnroll.emulator.api import FunctionConfig, Invocation, Outcome
 from fnroll.emulator.conclusions import Conclusions
-from fnroll.emulator.environment import Clock, ExecutionEnvironment, Owner
+from fnroll.emulator.environment import Clock, ExecutionEnvironment
 from fnroll.emulator.faults import Fault
 from fnroll.emulator.inits import InitFailure
 from fnroll.emulator.lifecycle import Happening, Phase
 from fnroll.emulator.output import Journal
+from fnroll.emulator.receiver import Owner
 from fnroll.emulator.runtime_api import Answer, Delivery
 from fnroll.errors import EmulatorError
 from fnroll.sandbox.api import SandboxHost
