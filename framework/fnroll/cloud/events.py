@@ -86,13 +86,14 @@ class EventQueue:
             request.payload,
             now,
             now,
+            request.tenant_id,
         )
         await self._control.run(
             lambda db: (
                 db.execute(
                     "INSERT INTO event"
-                    " (account, region, name, qualifier, request_id, client_context, payload, accepted, due)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    " (account, region, name, qualifier, request_id, client_context, payload, accepted, due, tenant)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     row,
                 ).lastrowid
             )
@@ -163,7 +164,7 @@ class EventQueue:
             await self._attempt(row, ref, config)
 
     async def _attempt(self, row: sqlite3.Row, ref: FunctionRef, config: EventConfig) -> None:
-        request = Request(ref, row["payload"], row["request_id"], row["client_context"])
+        request = Request(ref, row["payload"], row["request_id"], row["client_context"], tenant_id=row["tenant"])
         try:
             outcome = await self._invocations.run(request)
         except Fault as fault:

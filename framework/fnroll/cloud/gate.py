@@ -262,6 +262,8 @@ class Gate:
             await self._invocations.retire(arn)
         for arn, concurrency in effects.reserved.items():
             self._invocations.reserve(arn, concurrency)
+        for place, own in effects.limited.items():
+            self._invocations.limit(*place, own)
         if effects.provisioned:
             self._provisioner.look()
         if effects.settling:

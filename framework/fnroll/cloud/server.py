@@ -30,6 +30,7 @@ from fnroll.cloud.patience import Patience
 from fnroll.cloud.provisioner import Provisioner
 from fnroll.cloud.queue_source import QueueFeeder
 from fnroll.cloud.rates import Rates
+from fnroll.cloud.scaling import limits
 from fnroll.cloud.services import Services
 from fnroll.cloud.settings import reserved
 from fnroll.cloud.settler import Settler
@@ -140,6 +141,8 @@ async def serve(
         )
         for arn, concurrency in reserved(state.read):
             invocations.reserve(arn, concurrency)
+        for arn, version, most in limits(state.read):
+            invocations.limit(arn, version, most)
         provisioner = Provisioner(state.read, control, invocations)
         provisioner.look()
         stack.push_async_callback(provisioner.close)
@@ -163,7 +166,7 @@ async def serve(
         signed = Signatures(time, keys, required=signatures)
         settler = Settler(state.read, control, time)
         stack.push_async_callback(settler.close)
-        limits = Rates(time) if rates or realistic else None
+        throttle = Rates(time) if rates or realistic else None
         gate = Gate(
             endpoint,
             state,
@@ -177,7 +180,7 @@ async def serve(
             feeder,
             signed,
             time.time,
-            limits,
+            throttle,
         )
         stack.push_async_callback(gate.close)
         server = HttpServer(gate.handle, max_body=MAX_BODY, too_large=gate.handle_too_large)
