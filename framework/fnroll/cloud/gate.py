@@ -246,6 +246,10 @@ class Gate:
 
     # Lambda's API
 
+    async def call(self, request: Request, home: Home) -> Answer:
+        """A call of Lambda's API by another service of this cloud. Faults are raised."""
+        return await self._lambda(request, new_id(), Caller(home, home.account))
+
     async def _lambda(self, request: Request, request_id: str, caller: Caller) -> Answer:
         operation, parameters = self._remembered.find(request)
         most, _ = limit(operation.name, request) or (MAX_CONTROL, "")

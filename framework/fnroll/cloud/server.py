@@ -25,8 +25,10 @@ from fnroll.cloud.invoke import Invocations, Invoker
 from fnroll.cloud.layers import referenced
 from fnroll.cloud.logs import LogBuffer
 from fnroll.cloud.metrics import Meter
+from fnroll.cloud.names import Home
 from fnroll.cloud.others import Others
 from fnroll.cloud.patience import Patience
+from fnroll.cloud.protocol import Answer
 from fnroll.cloud.provisioner import Provisioner
 from fnroll.cloud.queue_source import QueueFeeder
 from fnroll.cloud.rates import Rates
@@ -41,11 +43,12 @@ from fnroll.cloud.state import Endpoint, State
 from fnroll.cloud.states import settle
 from fnroll.cloud.store import Store
 from fnroll.cloud.stream_source import Places, StreamFeeder
+from fnroll.cloud.targets import Targets
 from fnroll.cloud.timers import Timers
 from fnroll.cloud.watch import Watch
 from fnroll.emulator.api import LogLine, LogSink
 from fnroll.emulator.loop import run as run_loop
-from fnroll.emulator.wire import HttpServer
+from fnroll.emulator.wire import HttpServer, Request
 from fnroll.errors import CloudError
 from fnroll.sandbox.api import Missing, Network
 
@@ -155,14 +158,17 @@ async def serve(
             asyncio.run_coroutine_threadsafe(events.trigger(arn, event), loop).result(TRIGGER_LIMIT)
 
         watch.invoke = triggered
+
+        async def own(request: Request, home: Home) -> Answer:
+            return await gate.call(request, home)
+
+        targets = Targets(services, events.trigger, triggered, own, time.time)
+        watch.deliver = targets.deliver
         stack.push_async_callback(events.close)
         feeder = Feeder(state.read, _feeding(control, invocations, services, time, events, speed))
         services.on_sent = feeder.news
         feeder.look()
         stack.push_async_callback(feeder.close)
-        timers = Timers(moto, time, events.trigger, speed=speed)
-        timers.start()
-        stack.push_async_callback(timers.close)
         signed = Signatures(time, keys, required=signatures)
         settler = Settler(state.read, control, time)
         stack.push_async_callback(settler.close)
@@ -183,6 +189,9 @@ async def serve(
             throttle,
         )
         stack.push_async_callback(gate.close)
+        timers = Timers(moto, time, targets, speed=speed)
+        timers.start()
+        stack.push_async_callback(timers.close)
         server = HttpServer(gate.handle, max_body=MAX_BODY, too_large=gate.handle_too_large)
         await server.start(listener)
         stack.push_async_callback(server.close)

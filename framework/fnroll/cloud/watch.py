@@ -21,7 +21,7 @@ from fnroll.cloud.logs import LogBuffer
 from fnroll.cloud.metric_queries import QueryError, Series, evaluate, is_statistic, statistic
 from fnroll.cloud.metrics import NAMESPACE, UNITS, Datum, Meter
 from fnroll.cloud.names import Home, home_of
-from fnroll.cloud.triggers import Invoke, triggering
+from fnroll.cloud.triggers import Deliver, Invoke, triggering
 from fnroll.emulator.api import LogLine
 
 _meter: ContextVar[Meter | None] = ContextVar("meter", default=None)
@@ -35,6 +35,8 @@ class Watch:
     meter: Meter
     invoke: Invoke = lambda arn, event: None
     """Who takes the events that other services send to functions."""
+    deliver: Deliver = lambda target, event, home, rule: None
+    """Who takes those of rules."""
     _feeding: Lock = field(default_factory=Lock)
 
     @contextmanager
@@ -45,7 +47,7 @@ class Watch:
                 _feed(self.logs)
         token = _meter.set(self.meter)
         try:
-            with triggering(self.invoke):
+            with triggering(self.invoke, self.deliver):
                 yield
         finally:
             _meter.reset(token)
