@@ -75,6 +75,7 @@ class FakeEmulator:
     running: int = 0
     most: int = 0
     """Invocations at a time: now, and at most."""
+    limits: dict[tuple[str, str], int | None] = field(default_factory=dict)
     provisioned: dict[tuple[str, str], int] = field(default_factory=dict)
     provisioning: Callable[[FunctionConfig, int], Awaitable[None]] = at_once
 
@@ -127,6 +128,9 @@ class FakeEmulator:
 
     def reserve(self, arn: str, concurrency: int | None) -> None:
         self.reserved[arn] = concurrency
+
+    def limit(self, arn: str, version: str, most: int | None) -> None:
+        self.limits[arn, version] = most
 
     async def close(self) -> None:
         pass

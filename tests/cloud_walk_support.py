@@ -3,6 +3,7 @@ member that AWS adds is tried with the next botocore. And a state that holds one
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from fnroll.cloud.data_plane import INVOKING
 MODEL = ServiceModel(Loader().load_service_model("lambda", "service-2"))
 BUILT = sorted({*OPERATIONS, *INVOKING})
 QUEUE = "arn:aws:sqs:us-east-1:000000000000:q"
+PROVIDER = "arn:aws:lambda:us-east-1:000000000000:capacity-provider"
 LAYER = "arn:aws:lambda:us-east-1:000000000000:layer:words"
 
 REFUSED = frozenset(
@@ -34,13 +36,13 @@ REFUSED = frozenset(
         "Topics",
         "TumblingWindowInSeconds",
         "DurableExecutionName",
-        "TenantId",
     }
 )
 """Members that are refused by name (docs/local-cloud.md)."""
 
 ELSEWHERE = frozenset(
     {"S3Bucket", "S3Key", "S3ObjectVersion", "S3ObjectStorageMode", "ImageUri", "DryRun", "RevisionId", "Marker"}
+    | {"TenancyConfig", "TenantId"}
 )
 """Members that exclude others, or that only one value fits."""
 
@@ -58,7 +60,7 @@ VALUES: Mapping[str, Any] = {
     "ZipFile": package({"other.py": "x"}),
     "Content": {"ZipFile": package({"word": "x"})},
     "Timeout": 20,
-    "MemorySize": 256,
+    "MemorySize": 2048,
     "Layers": [f"{LAYER}:1"],
     "LayerName": "words",
     "VersionNumber": 1,
@@ -68,6 +70,17 @@ VALUES: Mapping[str, Any] = {
     "Action": "lambda:InvokeFunction",
     "RoutingConfig": {"AdditionalVersionWeights": {"2": 0.5}},
     "Resource": f"{ARN}hello",
+    "ResourceArn": f"{ARN}hello",
+    "Policy": json.dumps(
+        {
+            "Statement": {
+                "Effect": "Allow",
+                "Principal": "*",
+                "Action": "lambda:InvokeFunction",
+                "Resource": f"{ARN}hello",
+            }
+        }
+    ),
     "TagKeys": ["a"],
     "Tags": {"a": "b"},
     "EventSourceArn": QUEUE,
@@ -96,7 +109,12 @@ VALUES: Mapping[str, Any] = {
             "LocalMountPath": "/mnt/x",
         }
     ],
-    "CapacityProviderArn": "arn:aws:lambda:us-east-1:123456789012:capacity-provider:mine",
+    "CapacityProviderArn": f"{PROVIDER}:mine",
+    "CapacityProviderName": "mine",
+    "CapacityProviderOperatorRoleArn": ROLE,
+    "KmsKeyArn": "arn:aws:kms:us-east-1:123456789012:key/x",
+    "ScalingMode": "Manual",
+    "TelemetryConfig": {"LoggingConfig": {"SystemLogLevel": "INFO", "LogGroup": "/x"}},
     "DeadLetterConfig": {"TargetArn": QUEUE},
     "KMSKeyArn": "arn:aws:kms:us-east-1:123456789012:key/x",
     "EphemeralStorage": {"Size": 600},
@@ -130,7 +148,13 @@ FRESH = {
     },
     "ListFunctions": {"MasterRegion": "ALL", "FunctionVersion": "ALL"},
     "ListAliases": {"FunctionVersion": "1"},
-    "PublishVersion": {},
+    "PublishVersion": {"FunctionName": "managed"},
+    "UpdateFunctionCode": {"FunctionName": "managed"},
+    "CreateCapacityProvider": {"CapacityProviderName": "fresh"},
+    "DeleteCapacityProvider": {"CapacityProviderName": "unused"},
+    "PutFunctionScalingConfig": {"FunctionName": "managed", "Qualifier": "1"},
+    "GetFunctionScalingConfig": {"FunctionName": "managed", "Qualifier": "1"},
+    "UpdateFunctionConfiguration": {"FunctionName": "managed"},
 }
 """What an operation needs otherwise than the others."""
 
@@ -174,6 +198,15 @@ def fill(directory: Path) -> dict[str, str]:
             for _ in range(2)
         )
         api.put_function_code_signing_config(FunctionName="hello", CodeSigningConfigArn=used)
+        for name in ("mine", "unused"):
+            api.create_capacity_provider(
+                CapacityProviderName=name,
+                VpcConfig={"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]},
+                PermissionsConfig={"CapacityProviderOperatorRoleArn": ROLE},
+            )
+        instances = {"LambdaManagedInstancesCapacityProviderConfig": {"CapacityProviderArn": f"{PROVIDER}:mine"}}
+        make(api, "managed", Publish=True, MemorySize=2048, CapacityProviderConfig=instances)
+        make(api, "tenanted", TenancyConfig={"TenantIsolationMode": "PER_TENANT"})
         client(endpoint, "sqs").create_queue(QueueName="q")
         uuid = api.create_event_source_mapping(FunctionName="hello", EventSourceArn=QUEUE, Enabled=False)["UUID"]
     return {"UUID": uuid, "CodeSigningConfigArn": used, "free": free}

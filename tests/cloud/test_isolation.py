@@ -20,6 +20,7 @@ from cloud_walk_support import BUILT, LAYER, MODEL, arguments, fill
 
 OWN = frozenset(
     {
+        "CreateCapacityProvider",
         "CreateCodeSigningConfig",
         "CreateFunction",
         "DeleteLayerVersion",
@@ -40,7 +41,7 @@ ABSENT = frozenset(
 )
 
 TABLES = (
-    *("function", "version", "alias", "url", "statement", "policy", "source", "code_signing"),
+    *("function", "version", "alias", "url", "statement", "policy", "source", "code_signing", "capacity_provider"),
     *("layer", "layer_version", "layer_policy"),
 )
 
@@ -89,7 +90,7 @@ def test_what_is_named_is_not_there_elsewhere(held: Held, name: str, where: str)
     try:
         answer = getattr(elsewhere(held, name, where), xform_name(name))(**said)
     except ClientError as error:
-        denied = where == "account" and said.keys() & {"Resource", "Arn"}  # ARNs always
+        denied = where == "account" and said.keys() & {"Resource", "ResourceArn", "Arn"}  # ARNs always
         expected = {"AccessDeniedException"} if denied else ABSENT
         assert error.response["Error"]["Code"] in expected, error
         assert name not in OWN, error

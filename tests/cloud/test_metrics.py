@@ -234,8 +234,9 @@ def test_a_stream_counts_its_events_its_age_and_what_it_could_not_deliver(tmp_pa
                 assert metrics("InvokedEventCount", of_mapping) == metrics("FailedInvokeEventCount", of_mapping) == 2
                 assert metrics("IteratorAge", NAME, "SampleCount") == 2
                 assert metrics("DestinationDeliveryFailures", NAME) is None
+            else:
+                until(lambda: metrics("DestinationDeliveryFailures", NAME) == 1, lambda_)
             lambda_.delete_event_source_mapping(UUID=made["UUID"])
-        until(lambda: metrics("DestinationDeliveryFailures", NAME) == 1, lambda_)
         assert metrics.unit("IteratorAge") == "Milliseconds"
 
 

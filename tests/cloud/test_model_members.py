@@ -30,6 +30,11 @@ def revised(name: str) -> Callable[[Drawn], dict[str, Any]]:
     return lambda drawn: {"RevisionId": drawn[name]}
 
 
+def of_hello(name: str) -> Callable[[Drawn], dict[str, Any]]:
+    """Where the least is of another function."""
+    return lambda drawn: {"FunctionName": "hello", "RevisionId": drawn[name]}
+
+
 def said(**given: Any) -> Callable[[Drawn], dict[str, Any]]:
     return lambda drawn: given
 
@@ -71,15 +76,18 @@ CALLS: tuple[tuple[str, str, Callable[[Drawn], dict[str, Any]]], ...] = (
     ("AddLayerVersionPermission", "on-a-revision", revised("layer policy")),
     ("RemoveLayerVersionPermission", "on-a-revision", revised("layer policy")),
     ("UpdateAlias", "on-a-revision", revised("alias")),
-    ("UpdateFunctionCode", "on-a-revision", revised("$LATEST")),
+    ("PutResourcePolicy", "on-a-revision", revised("policy")),
+    ("DeleteResourcePolicy", "on-a-revision", revised("policy")),
+    ("UpdateFunctionCode", "on-a-revision", of_hello("$LATEST")),
     ("UpdateFunctionCode", "dry", said(DryRun=True)),
     ("UpdateFunctionCode", "from-s3", lambda drawn: {"ZipFile": None, **from_s3(drawn)}),
     ("UpdateFunctionCode", "of-an-image", said(FunctionName="image", ZipFile=None, ImageUri=IMAGE)),
-    ("UpdateFunctionConfiguration", "on-a-revision", revised("$LATEST")),
+    ("UpdateFunctionConfiguration", "on-a-revision", of_hello("$LATEST")),
     ("UpdateFunctionConfiguration", "deep", said(**DEEP)),
-    ("PublishVersion", "of-what-was-seen", lambda drawn: {"RevisionId": drawn["$LATEST"], "CodeSha256": drawn["hash"]}),
+    ("PublishVersion", "of-what-was-seen", lambda drawn: {**of_hello("$LATEST")(drawn), "CodeSha256": drawn["hash"]}),
     ("CreateFunction", "from-s3", lambda drawn: {"Code": {**from_s3(drawn), "SourceKMSKeyArn": "arn:aws:kms:x"}}),
     ("CreateFunction", "deep", said(**DEEP)),
+    ("CreateFunction", "of-tenants", said(TenancyConfig={"TenantIsolationMode": "PER_TENANT"})),
     (
         "CreateFunction",
         "of-an-image",
@@ -95,6 +103,8 @@ CALLS: tuple[tuple[str, str, Callable[[Drawn], dict[str, Any]]], ...] = (
     ("Invoke", "waits", said(InvocationType="RequestResponse", LogType="Tail")),
     ("Invoke", "queues", said(InvocationType="Event")),
     ("Invoke", "dry", said(InvocationType="DryRun")),
+    ("Invoke", "of-a-tenant", said(FunctionName="tenanted", Qualifier=None, TenantId="blue")),
+    ("InvokeWithResponseStream", "of-a-tenant", said(FunctionName="tenanted", Qualifier=None, TenantId="blue")),
     (
         "CreateEventSourceMapping",
         "of-a-stream",

@@ -13,18 +13,20 @@ from botocore import xform_name
 from botocore.exceptions import ClientError
 from botocore.loaders import Loader
 
-from cloud_support import client, make, package, served
-from cloud_walk_support import BUILT, VALUES
+from cloud_support import ROLE, client, make, package, served
+from cloud_walk_support import BUILT, PROVIDER, VALUES
 from fnroll.cloud import Endpoint
 
 PAGINATORS: Mapping[str, Mapping[str, Any]] = Loader().load_service_model("lambda", "paginators-1")["pagination"]
 HELLO = {"FunctionName": "hello"}
 LISTS: Mapping[str, Mapping[str, str]] = {
     "ListAliases": HELLO,
+    "ListCapacityProviders": {},
     "ListCodeSigningConfigs": {},
     "ListEventSourceMappings": {},
     "ListFunctionEventInvokeConfigs": HELLO,
     "ListFunctionUrlConfigs": HELLO,
+    "ListFunctionVersionsByCapacityProvider": {"CapacityProviderName": "b"},
     "ListFunctions": {},
     "ListFunctionsByCodeSigningConfig": {"CodeSigningConfigArn": "config"},
     "ListLayers": {},
@@ -33,6 +35,11 @@ LISTS: Mapping[str, Mapping[str, str]] = {
     "ListVersionsByFunction": HELLO,
 }
 """Every paginator of an operation that is built, and what its list is of."""
+
+PLACE = {
+    "VpcConfig": {"SubnetIds": ["subnet-1"], "SecurityGroupIds": []},
+    "PermissionsConfig": {"CapacityProviderOperatorRoleArn": ROLE},
+}
 
 LEAST = 4
 """Items of each list: with those of `several` there are so many or more."""
@@ -58,12 +65,17 @@ def several(endpoint: Endpoint) -> str:
         api.update_function_configuration(FunctionName="hello", Description=str(number))
         api.publish_version(FunctionName="hello")
     for number, name in enumerate(("a", "b", "C", "d"), 1):
+        api.create_capacity_provider(CapacityProviderName=name, **PLACE)
         api.create_alias(FunctionName="hello", Name=name, FunctionVersion=str(number))
         api.create_function_url_config(FunctionName="hello", Qualifier=name, AuthType="NONE")
         api.put_function_event_invoke_config(FunctionName="hello", Qualifier=name, MaximumRetryAttempts=1)
         api.put_provisioned_concurrency_config(FunctionName="hello", Qualifier=name, ProvisionedConcurrentExecutions=1)
         api.publish_layer_version(LayerName=f"layer{name}", Content={"ZipFile": package({"a": name})})
+    instances = {"LambdaManagedInstancesCapacityProviderConfig": {"CapacityProviderArn": f"{PROVIDER}:b"}}
+    make(api, "managed", MemorySize=2048, CapacityProviderConfig=instances)
     for number in range(11):
+        api.update_function_configuration(FunctionName="managed", Description=str(number))
+        api.publish_version(FunctionName="managed")
         api.publish_layer_version(LayerName="words", Content={"ZipFile": package({"a": str(number)})})
     return config
 

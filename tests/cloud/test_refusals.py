@@ -12,9 +12,9 @@ from fnroll.definition import service
 
 
 def test_an_operation_that_is_not_built_names_itself(endpoint: Endpoint) -> None:
-    answer = raw(endpoint, "GET", "/2025-11-30/capacity-providers")
+    answer = raw(endpoint, "GET", "/2025-12-01/durable-executions/x")
     assert (answer.status, answer.headers["x-amzn-errortype"]) == (501, "NotImplementedException")
-    assert "ListCapacityProviders" in json.loads(answer.body)["message"]
+    assert "GetDurableExecution" in json.loads(answer.body)["message"]
 
 
 def test_every_operation_of_the_model_is_built_or_refused_by_name(endpoint: Endpoint) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import zoneinfo
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloud_support import ARN, FakeEmulator, client, make, served
+from fnroll.cloud.names import Home
 from fnroll.cloud.others import Others
 from fnroll.cloud.schedules import ScheduleError, parse
-from fnroll.cloud.timers import Timed, Timers
+from fnroll.cloud.services import ServiceError
+from fnroll.cloud.timers import Timers
+from fnroll.cloud.timetable import Policy, Timed
+from fnroll.errors import EmulatorError
 
 ROLE = "arn:aws:iam::000000000000:role/scheduler"
+HERE = Home("000000000000", "us-east-1")
 
 
 def at(text: str) -> float:
@@ -144,27 +149,55 @@ class Hands:
         self.moment += seconds
 
 
-def fired(expression: str, moments: list[float], **given: Any) -> list[float]:
-    """When a schedule fires that is first seen at 1000, and looked at then."""
-    sent: list[float] = []
-    ended: list[bool] = []
-    others, clock = Others(), Hands()
-    timed = Timed(("k",), expression, "UTC", "arn", lambda moment: str(moment).encode(), **given)
+@dataclass
+class Heard:
+    """A target that refuses the first so many events with an error."""
 
-    async def send(arn: str, event: bytes) -> None:
-        sent.append(float(event))
+    refuses: int = 0
+    error: Exception = field(default_factory=lambda: ServiceError("ThrottlingException", "slow down"))
+    sent: list[tuple[float, float, int]] = field(default_factory=list)
+    """When, for when, and which attempt."""
+    buried: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    ended: list[float] = field(default_factory=list)
+    clock: Hands = field(default_factory=Hands)
+
+    async def send(self, target: Any, event: bytes, home: Any) -> None:
+        due, attempt = event.split()
+        self.sent.append((self.clock.moment, float(due), int(attempt)))
+        if len(self.sent) <= self.refuses:
+            raise self.error
+
+    async def bury(self, queue: str, event: bytes, attributes: Any) -> None:
+        self.buried.append((queue, dict(attributes)))
+
+    @property
+    def times(self) -> list[float]:
+        return [due for _, due, _ in self.sent]
+
+
+def fired(expression: str, moments: list[float], heard: Heard | None = None, **given: Any) -> Heard:
+    """A schedule that is first seen at 1000, and looked at then."""
+    heard = heard or Heard()
+    others = Others()
+    timed = Timed(
+        ("k",),
+        expression,
+        "UTC",
+        {"Arn": "arn:aws:sqs:us-east-1:000000000000:q"},
+        lambda execution: f"{execution.due} {execution.attempt}".encode(),
+        HERE,
+        **given,
+    )
 
     async def looks() -> None:
-        timers = Timers(others, clock, send, listed=lambda: [] if ended else [replace(timed, done=forget)])
-        for clock.moment in [1000.0, *moments]:
+        listed: list[Timed] = [replace(timed, done=lambda: heard.ended.append(heard.clock.moment))]
+        timers = Timers(others, heard.clock, heard, listed=lambda: [] if heard.ended else listed)
+        for heard.clock.moment in [1000.0, *moments]:
             await timers.look()
-
-    def forget() -> None:
-        ended.append(True)
 
     asyncio.run(looks())
     others.close()
-    return sent
+    return heard
 
 
 @pytest.mark.parametrize(
@@ -180,4 +213,78 @@ def fired(expression: str, moments: list[float], **given: Any) -> list[float]:
     ],
 )
 def test_what_fires(expression: str, moments: list[float], given: dict[str, Any], times: list[float]) -> None:
-    assert fired(expression, moments, **given) == times
+    assert fired(expression, moments, **given).times == times
+
+
+def test_a_schedule_is_done_after_its_last_time() -> None:
+    assert fired("at(1970-01-01T00:20:00)", [1200, 1201]).ended == [1200]
+    assert fired("rate(1 minute)", [1060, 1120], end=1130.0).ended == [1120]
+    assert fired("rate(1 minute)", [1060, 1120]).ended == []
+
+
+def test_within_a_flexible_window_it_comes_once_and_at_the_same_time_each_run() -> None:
+    looks = [float(moment) for moment in range(1001, 2000)]
+    first = fired("at(1970-01-01T00:20:00)", looks, window=600.0)
+    ((moment, due, _),) = first.sent
+    assert (due, 1200 < moment <= 1800) == (1200, True)
+    assert fired("at(1970-01-01T00:20:00)", looks, window=600.0).sent == first.sent
+    assert first.ended == [moment]
+
+
+def test_what_may_succeed_later_is_tried_again_with_longer_and_longer_waits() -> None:
+    looks = [float(moment) for moment in range(1001, 1300)]
+    heard = fired("at(1970-01-01T00:20:00)", looks, Heard(refuses=3))
+    assert heard.sent == [(1200, 1200, 1), (1201, 1200, 2), (1203, 1200, 3), (1207, 1200, 4)]
+    assert (heard.buried, heard.ended) == ([], [1207])
+
+
+@pytest.mark.parametrize(
+    ("policy", "error", "attempts", "condition"),
+    [
+        (Policy(2, 3600, "dlq"), ServiceError("ThrottlingException", "slow down"), 3, "MaximumRetryAttempts"),
+        (Policy(185, 60, "dlq"), ServiceError("ThrottlingException", "slow down"), 6, "MaximumEventAgeInSeconds"),
+        (Policy(185, 60, "dlq"), ServiceError("AWS.SimpleQueueService.NonExistentQueue", "none"), 1, ""),
+        (Policy(0, 60, "dlq"), EmulatorError("no room"), 1, "MaximumRetryAttempts"),
+    ],
+)
+def test_what_fails_for_good_is_a_dead_letter(policy: Policy, error: Any, attempts: int, condition: str) -> None:
+    looks = [float(moment) for moment in range(1001, 1400)]
+    heard = fired("at(1970-01-01T00:20:00)", looks, Heard(1000, error), policy=policy, names={"SCHEDULE_ARN": "s"})
+    assert len(heard.sent) == attempts
+    ((queue, said),) = heard.buried
+    assert (queue, said["EXHAUSTED_RETRY_CONDITION"], said["RETRY_ATTEMPTS"]) == ("dlq", condition, str(attempts - 1))
+    assert (said["SCHEDULE_ARN"], said["SCHEDULED_TIME"]) == ("s", "1970-01-01T00:20:00Z")
+    assert said["TARGET_ARN"] == "arn:aws:sqs:us-east-1:000000000000:q"
+    assert said["ERROR_CODE"] == getattr(error, "code", "InternalError")
+    assert heard.ended
+
+
+def test_a_target_that_takes_long_holds_up_no_other(tmp_path: Path) -> None:
+    """Two schedules; the first one's target answers only when the second one's was reached."""
+    reached: list[str] = []
+
+    async def looks() -> None:
+        other = asyncio.Event()
+
+        class Slow:
+            async def send(self, target: Any, event: bytes, home: Any) -> None:
+                if target["Arn"] == "slow":
+                    await other.wait()
+                other.set()
+                reached.append(target["Arn"])
+
+            async def bury(self, queue: str, event: bytes, attributes: Any) -> None:
+                raise AssertionError("nothing fails")
+
+        clock, others = Hands(), Others()
+        listed = [
+            Timed((name,), "at(1970-01-01T00:16:41)", "UTC", {"Arn": name}, lambda execution: b"", HERE)
+            for name in ("slow", "quick")
+        ]
+        timers = Timers(others, clock, Slow(), listed=lambda: listed)
+        for clock.moment in (1000.0, 1001.0):
+            await timers.look()
+        others.close()
+
+    asyncio.run(looks())
+    assert reached == ["quick", "slow"]

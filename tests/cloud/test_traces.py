@@ -157,6 +157,15 @@ def notified(bench: Bench) -> None:
     )
 
 
+def test_a_rule_carries_it_on_to_a_queue(bench: Bench) -> None:
+    url, arn = bench.queue("q")
+    events = bench.traced("events")
+    events.put_rule(Name="r", EventPattern='{"source":["mine"]}')
+    events.put_targets(Rule="r", Targets=[{"Id": "1", "Arn": arn}])
+    events.put_events(Entries=[{"Source": "mine", "DetailType": "d", "Detail": "{}"}])
+    assert bench.message(url) == TRACE
+
+
 def test_an_object_that_is_put_carries_it_on(bench: Bench) -> None:
     notified(bench)
     bench.traced("s3").put_object(Bucket="bucket", Key="k", Body=b"x")

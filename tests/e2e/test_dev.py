@@ -131,3 +131,19 @@ def test_several_functions_are_served_together(project: Path, start: Callable[..
     (other / "function.json").write_text(json.dumps({**definition, "FunctionName": "other"}))
     dev = start(project, other)
     assert [get(dev.urls[name])[0] for name in ("hello", "other")] == [200, 200]
+
+
+def test_a_function_of_managed_instances_is_published_with_each_change(
+    project: Path, start: Callable[..., Dev]
+) -> None:
+    """Its capacity provider is its user's own, and is not in this cloud."""
+    definition = json.loads((project / "function.json").read_text())
+    arn = "arn:aws:lambda:eu-west-1:123456789012:capacity-provider:theirs"
+    instances = {"CapacityProviderArn": arn, "PerExecutionEnvironmentMaxConcurrency": 1}
+    definition["MemorySize"] = 2048
+    definition["CapacityProviderConfig"] = {"LambdaManagedInstancesCapacityProviderConfig": instances}
+    (project / "function.json").write_text(json.dumps(definition))
+    dev = start(project)
+    assert get(dev.urls["hello"]) == (200, {"version": "one"})
+    (project / "handler.pl").write_text(HANDLER.replace("VERSION", "two"))
+    until(lambda: get(dev.urls["hello"]) == (200, {"version": "two"}))

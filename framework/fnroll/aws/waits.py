@@ -59,8 +59,10 @@ class Wait:
 
 
 def updated(state: FunctionState) -> Verdict:
-    """Ready to be updated again or published: Active, and the last update done. Empty words count as done."""
-    if state.state in _DEAD_ENDS or state.last_update_status == "Failed":
+    """Ready to be updated again or published: Active, and the last update done. Empty words count as done.
+
+    $LATEST of managed instances is ActiveNonInvocable: it can be both, and only its versions can be invoked."""
+    if state.state in _DEAD_ENDS - {"ActiveNonInvocable"} or state.last_update_status == "Failed":
         return Verdict.DEAD_END
     return Verdict.GOING_ON if state.moving else Verdict.READY
 

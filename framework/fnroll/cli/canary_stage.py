@@ -100,6 +100,9 @@ class Injected:
     def reserve(self, arn: str, concurrency: int | None) -> None:
         pass
 
+    def limit(self, arn: str, version: str, most: int | None) -> None:
+        pass
+
     async def close(self) -> None:
         pass
 

@@ -116,13 +116,16 @@ def _serve(app: App, places: Sequence[Path], alias: str) -> NoReturn:
 
 def _deploy(app: App, order: Order, tree: _Tree, first: bool) -> None:
     """What cannot be deployed is told, and what was deployed before goes on."""
-    from fnroll.cli.shipping import deploy_one
+    from fnroll.cli import dev_managed
+    from fnroll.cli.shipping import definition_of, deploy_one
 
     began = time.perf_counter()
     try:
-        done = deploy_one(app, order, tree.directory, say=lambda text, aside: None)
+        definition = dev_managed.provided(app, definition_of(app, tree.directory))
+        done = deploy_one(app, order, tree.directory, definition, say=lambda text, aside: None)
         assert done.result is not None
         name = done.result.name
+        dev_managed.publish(app, definition)
         url = done.result.function_url or _open_url(app, name)
     except FnError as error:
         app.complain(str(error))

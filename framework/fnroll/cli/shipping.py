@@ -98,7 +98,7 @@ def deploy_one(
     tell = say or (lambda text, aside: app.say(f"  {text}", dim=True) if aside else app.say(f"- {text}"))
     with tempfile.TemporaryDirectory(prefix="fn-") as scratch:
         if definition is None:
-            definition = _definition(app, directory)
+            definition = definition_of(app, directory)
         desired = _desired(app, order, definition, Path(scratch))
     engine.refuse_host_runtimes(desired, app.settings.local)
     session = app.session()
@@ -115,7 +115,8 @@ def deploy_one(
     return Done(plan, engine.apply(plan, session, report))
 
 
-def _definition(app: App, directory: Path) -> Definition:
+def definition_of(app: App, directory: Path) -> Definition:
+    """The project's definition in this run. Raises DefinitionError."""
     if directory.absolute() == app.directory:
         return app.definition()
     from fnroll import definition
@@ -249,7 +250,7 @@ def _distinct(app: App, directories: Sequence[Path]) -> list[tuple[str, Path, De
     """Load every definition before anything is sent. Raises UsageError where two are of one function."""
     found: dict[str, tuple[str, Path, Definition]] = {}
     for directory in directories:
-        definition = _definition(app, directory)
+        definition = definition_of(app, directory)
         if definition.name in found:
             both = f"{found[definition.name][1]} and {directory}"
             raise UsageError(f"two directories define the function {definition.name}: {both}")

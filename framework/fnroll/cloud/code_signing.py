@@ -1,7 +1,8 @@
-"""Code signing configurations, and which function has which. Stored and answered; nothing here checks a signature.
+"""Code signing configurations, and which function has which.
 
-A configuration whose policy is to enforce is therefore refused for a function: a deploy that passes here would fail on
-AWS for want of a signature.
+There is no AWS Signer in this cloud, so nothing that comes here is signed: where the policy is Enforce, every package
+and every added layer is refused, as Lambda refuses what is unsigned; where it is Warn, all pass. Code that a function
+already has goes on, as on Lambda.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ import json
 import secrets
 from typing import Any
 
-from fnroll.cloud.faults import Fault, conflict, not_built
+from fnroll.cloud.faults import Fault, conflict
 from fnroll.cloud.names import lambda_arn
-from fnroll.cloud.records import Call, Given, Result, as_function, named, page
+from fnroll.cloud.records import Call, FunctionRow, Given, Result, as_function, named, page
 
 NOUN = "CodeSigning"
 
@@ -72,9 +73,7 @@ def list_functions_by_code_signing_config(call: Call, given: Given) -> Result:
 def put_function_code_signing_config(call: Call, given: Given) -> Result:
     arn = given["CodeSigningConfigArn"]
     _, function = named(call, given)
-    said = _existing(call, arn)
-    if said["CodeSigningPolicies"].get("UntrustedArtifactOnDeployment") == "Enforce":
-        raise not_built("The code signing policy Enforce")
+    _existing(call, arn)
     call.db.execute(
         "INSERT OR REPLACE INTO setting (function_id, qualifier, noun, value) VALUES (?, '', ?, ?)",
         (function.id, NOUN, json.dumps(arn)),
@@ -85,16 +84,43 @@ def put_function_code_signing_config(call: Call, given: Given) -> Result:
 def get_function_code_signing_config(call: Call, given: Given) -> Result:
     """Empty where the function has none, as Lambda's."""
     _, function = named(call, given)
-    row = call.db.execute(
-        "SELECT value FROM setting WHERE function_id = ? AND noun = ?", (function.id, NOUN)
-    ).fetchone()
-    return {} if row is None else {"CodeSigningConfigArn": json.loads(row["value"]), "FunctionName": function.name}
+    arn = _config_of(call, function)
+    return {} if arn is None else {"CodeSigningConfigArn": arn, "FunctionName": function.name}
 
 
 def delete_function_code_signing_config(call: Call, given: Given) -> Result:
     _, function = named(call, given)
     call.db.execute("DELETE FROM setting WHERE function_id = ? AND noun = ?", (function.id, NOUN))
     return {}
+
+
+def check_created(call: Call, given: Given) -> None:
+    """Before a function is made. Faults CodeSigningConfigNotFound and CodeVerificationFailed."""
+    if "CodeSigningConfigArn" in given and given.get("PackageType", "Zip") == "Zip":
+        _check(call, given["CodeSigningConfigArn"], given["FunctionName"])
+
+
+def check_updated(call: Call, function: FunctionRow, given: Given) -> None:
+    """Before a function gets a package or layers. Fault CodeVerificationFailed."""
+    arn = _config_of(call, function)
+    if arn is not None:
+        _check(call, arn, given["FunctionName"])
+
+
+def _check(call: Call, arn: str, name: str) -> None:
+    if _existing(call, arn)["CodeSigningPolicies"].get("UntrustedArtifactOnDeployment") == "Enforce":
+        raise Fault(
+            "CodeVerificationFailedException",
+            "Lambda cannot deploy the function. The function or layer might be signed using a signature that the "
+            f"client is not configured to accept. Check the provided signature for {name}.",
+        )
+
+
+def _config_of(call: Call, function: FunctionRow) -> str | None:
+    row = call.db.execute(
+        "SELECT value FROM setting WHERE function_id = ? AND noun = ?", (function.id, NOUN)
+    ).fetchone()
+    return None if row is None else str(json.loads(row["value"]))
 
 
 def _existing(call: Call, arn: str) -> dict[str, Any]:

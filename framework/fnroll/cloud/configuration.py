@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from fnroll.cloud import states
+from fnroll.cloud import capacity_providers, states
 from fnroll.cloud.faults import Fault, invalid, not_built
 from fnroll.cloud.layers import find_layer_version
 from fnroll.cloud.names import function_arn, parse_layer_version
@@ -58,9 +58,7 @@ _RETIRED_RUNTIMES = frozenset(
 NOT_BUILT = (
     "AcceleratorConfig",
     "DurableConfig",
-    "PublishTo",
     "RuntimeConfig",
-    "TenancyConfig",
 )
 """Members that would change how the function runs and do not here: refused, rather than stored and ignored."""
 
@@ -68,7 +66,8 @@ _PLAIN = ("Runtime", "Handler", "Role", "Description", "Timeout", "MemorySize", 
 _EMPTIES = ("KMSKeyArn", "FileSystemConfigs")
 _KNOWN = frozenset(
     {*NOT_BUILT, *_PLAIN, *_EMPTIES, "DeadLetterConfig", "Environment", "Layers", "VpcConfig", "SnapStart"}
-    | {"LoggingConfig", "ImageConfig", "FunctionName", "RevisionId", "PackageType", "Architectures"}
+    | {"CapacityProviderConfig", "LoggingConfig", "ImageConfig", "FunctionName", "RevisionId", "PackageType"}
+    | {"Architectures", "TenancyConfig"}
 )
 """What is read here or where the function is made; any other member is of a botocore newer than this module."""
 
@@ -77,6 +76,8 @@ SOURCE_KEY = "SourceKMSKeyArn"
 """Kept with a configuration, and told by GetFunction alone, of the code."""
 
 _LIMITS = (("Timeout", 900), ("MemorySize", 10240))
+_MANAGED_LIMITS = (("Timeout", 5400), ("MemorySize", 32768))
+_MANAGED_MEMORY = 2048
 
 _RESERVED = frozenset(
     {
@@ -124,7 +125,7 @@ def initial(call: Call, given: Given) -> Result:
 
 def changed(call: Call, config: Mapping[str, Any], given: Given) -> Result:
     """`config` with the members of `given` applied: absent keeps, an emptied block goes. Faults as Lambda's."""
-    refuse(given)
+    refuse(given, managed="CapacityProviderConfig" in {**config, **given})
     result = {**config, **{key: given[key] for key in _PLAIN if key in given}}
     for key in _EMPTIES:
         if key in given:
@@ -148,12 +149,36 @@ def changed(call: Call, config: Mapping[str, Any], given: Given) -> Result:
     if "SnapStart" in given:
         on = given["SnapStart"].get("ApplyOn", "None")
         result["SnapStart"] = {"ApplyOn": on, "OptimizationStatus": "Off"}
+    if "CapacityProviderConfig" in given:
+        capacity_providers.check_config(call, given["CapacityProviderConfig"])
+        result["CapacityProviderConfig"] = given["CapacityProviderConfig"]
+    if "TenancyConfig" in given:
+        result["TenancyConfig"] = given["TenancyConfig"]
     if "LoggingConfig" in given:
         result["LoggingConfig"] = _logging(result["LoggingConfig"], given["LoggingConfig"])
     if "ImageConfig" in given:
         _put(result, "ImageConfigResponse", {"ImageConfig": given["ImageConfig"]} if given["ImageConfig"] else None)
+    _check_together(result)
     result["LastModified"] = call.stamp()
     return result
+
+
+def _check_together(config: Result) -> None:
+    """What a function of managed instances, and one that keeps tenants apart, must be beside."""
+    if "CapacityProviderConfig" in config and config["MemorySize"] < _MANAGED_MEMORY:
+        raise Fault(
+            "ValidationException",
+            f"Lambda Managed Instance functions must have memory size greater than or equal to {_MANAGED_MEMORY}",
+        )
+    if "TenancyConfig" in config and "CapacityProviderConfig" in config:
+        raise without_tenants("CapacityProviderConfig")
+    if "TenancyConfig" in config and config["SnapStart"]["ApplyOn"] != "None":
+        raise without_tenants("SnapStart")
+
+
+def without_tenants(what: str) -> Fault:
+    """What Lambda does not give to functions that keep tenants apart."""
+    return invalid(f"{what} is not supported for functions with a tenancy configuration.")
 
 
 def _put(result: Result, key: str, value: Any) -> None:
@@ -163,12 +188,12 @@ def _put(result: Result, key: str, value: Any) -> None:
         result.pop(key, None)
 
 
-def refuse(given: Given) -> None:
-    """Fault on what the model allows and Lambda, or this cloud, does not."""
+def refuse(given: Given, *, managed: bool = False) -> None:
+    """Fault on what the model allows and Lambda, or this cloud, does not. `managed`: of managed instances."""
     for member in NOT_BUILT:
         if given.get(member):
             raise not_built(f"{member} of a function")
-    for member, limit in _LIMITS:
+    for member, limit in _MANAGED_LIMITS if managed else _LIMITS:
         if given.get(member, 0) > limit:
             raise _over(given[member], member[:1].lower() + member[1:], limit)
     if given.get("EphemeralStorage", {}).get("Size", 0) > 10240:

@@ -14,12 +14,15 @@ from typing import TypeVar
 
 from fnroll.cloud import (
     aliases,
+    capacity_providers,
     code_signing,
     functions,
     layer_policies,
     layers,
     policy,
     provisioned,
+    resource_policies,
+    scaling,
     settings,
     sources,
     tags,
@@ -86,6 +89,17 @@ OPERATIONS: Mapping[str, Callable[[Call, Given], Result]] = {
     "AddLayerVersionPermission": layer_policies.add_layer_version_permission,
     "GetLayerVersionPolicy": layer_policies.get_layer_version_policy,
     "RemoveLayerVersionPermission": layer_policies.remove_layer_version_permission,
+    "CreateCapacityProvider": capacity_providers.create_capacity_provider,
+    "DeleteCapacityProvider": capacity_providers.delete_capacity_provider,
+    "GetCapacityProvider": capacity_providers.get_capacity_provider,
+    "ListCapacityProviders": capacity_providers.list_capacity_providers,
+    "ListFunctionVersionsByCapacityProvider": capacity_providers.list_function_versions_by_capacity_provider,
+    "UpdateCapacityProvider": capacity_providers.update_capacity_provider,
+    "DeleteResourcePolicy": resource_policies.delete_resource_policy,
+    "GetResourcePolicy": resource_policies.get_resource_policy,
+    "PutResourcePolicy": resource_policies.put_resource_policy,
+    "GetFunctionScalingConfig": scaling.get_function_scaling_config,
+    "PutFunctionScalingConfig": scaling.put_function_scaling_config,
     **dict(settings.operations()),
 }
 

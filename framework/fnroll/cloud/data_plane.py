@@ -53,13 +53,13 @@ class DataPlane:
         self, operation: str, request: Request, request_id: str, caller: Caller, given: Mapping[str, Any]
     ) -> Answer:
         """Faults as Lambda's; raises what an invocation does."""
-        if given.get("DurableExecutionName") or given.get("TenantId"):
-            raise not_built(f"{operation} with DurableExecutionName or TenantId")
+        if given.get("DurableExecutionName"):
+            raise not_built(f"{operation} with DurableExecutionName")
         ref = parse_function(given["FunctionName"], caller.home, given.get("Qualifier"))
         if ref.home is not caller.home:
             reach(self._read, caller, ref, operation)
         trace_id = request.header("x-amzn-trace-id") or undecided()
-        event = Event(ref, request.body, request_id, client_context(given), trace_id)
+        event = Event(ref, request.body, request_id, client_context(given), trace_id, given.get("TenantId"))
         if event.payload:
             check_json(event.payload)
         kind = "Event" if operation == "InvokeAsync" else given.get("InvocationType", "RequestResponse")
@@ -77,13 +77,13 @@ class DataPlane:
 
     async def _accept(self, event: Event, *, queued: bool) -> Answer:
         """A queued event, or a dry run."""
-        self._invocations.resolve(event.ref)
+        self._invocations.resolve(event.ref, event.tenant_id)
         if queued:
             await self._events.put(event)
         return Answer(202 if queued else 204, [], b"")
 
     async def _stream(self, ref: FunctionRef, event: Event, *, tail: bool) -> Answer:
-        version, relay = self._invocations.resolve(ref), Relay()
+        version, relay = self._invocations.resolve(ref, event.tenant_id), Relay()
         await relay.start(lambda stream: self._invocations.run(event, version=version, stream=stream))
         headers = [("Content-Type", EVENT_STREAM), ("X-Amz-Executed-Version", version.version)]
         body = event_stream(relay, lambda outcome: log_tail(outcome) if tail else None)

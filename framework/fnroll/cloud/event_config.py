@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fnroll.cloud.names import LATEST, FunctionRef
-from fnroll.cloud.records import FunctionRow, find_function, qualified
+from fnroll.cloud.records import FunctionRow, find_function, meant, qualified
 from fnroll.cloud.settings import EVENT_INVOKE, concurrency_of
 
 RETRIES = 2
@@ -34,7 +34,7 @@ def read_event_config(db: sqlite3.Connection, ref: FunctionRef) -> EventConfig:
         return EventConfig()
     said = _said(db, function, ref.qualifier)
     destinations = said.get("DestinationConfig", {})
-    version = qualified(db, function, ref.qualifier)
+    version = qualified(db, function, meant(db, function, ref.qualifier))
     reserved = concurrency_of(db, function) or {}
     return EventConfig(
         said.get("MaximumRetryAttempts", RETRIES),

@@ -81,13 +81,15 @@ class EventQueue:
         # Whatever is tried again, and told, is of one trace.
         trace = request.trace_id or undecided()
         whom = (*ref.home, ref.name, ref.qualifier)
-        row = (*whom, request.request_id, request.client_context, request.payload, now, now, trace)
+        what = (request.request_id, request.client_context, request.payload)
+        row = (*whom, *what, now, now, request.tenant_id, trace)
         await self._control.run(
             lambda db: (
                 db.execute(
                     "INSERT INTO event"
-                    " (account, region, name, qualifier, request_id, client_context, payload, accepted, due, trace)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    " (account, region, name, qualifier, request_id, client_context, payload, accepted, due, tenant,"
+                    " trace)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     row,
                 ).lastrowid
             )
@@ -158,7 +160,8 @@ class EventQueue:
             await self._attempt(row, ref, config)
 
     async def _attempt(self, row: sqlite3.Row, ref: FunctionRef, config: EventConfig) -> None:
-        request = Request(ref, row["payload"], row["request_id"], row["client_context"], row["trace"])
+        given = (row["payload"], row["request_id"], row["client_context"], row["trace"])
+        request = Request(ref, *given, tenant_id=row["tenant"])
         try:
             outcome = await self._invocations.run(request)
         except Fault as fault:

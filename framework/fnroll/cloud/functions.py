@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import replace
 
-from fnroll.cloud import code_signing, configuration, settings, states, versions
+from fnroll.cloud import code_signing, configuration, scaling, settings, states, versions
 from fnroll.cloud.configuration import SOURCE_KEY, describe
 from fnroll.cloud.faults import conflict, invalid
 from fnroll.cloud.layers import layer_keys
@@ -38,6 +38,7 @@ def create_function(call: Call, given: Given) -> Result:
     if there is not None:
         raise conflict(f"Function already exist: {ref.name}")
     config = configuration.initial(call, {**given, "FunctionName": ref.name})
+    code_signing.check_created(call, given)
     stored, image = _code(call, given["Code"], config["PackageType"])
     _put_code(config, given["Code"], stored, image)
     config = configuration.sealed(config)
@@ -61,8 +62,8 @@ def create_function(call: Call, given: Given) -> Result:
     versions.save(call, version)
     if "CodeSigningConfigArn" in given:
         code_signing.put_function_code_signing_config(call, given)
-    if given.get("Publish"):
-        published = versions.publish(call, version, description=None)
+    if given.get("Publish") or "PublishTo" in given:
+        published = versions.publish(call, version, given, description=None)
         return describe(published, published.version)
     return describe(version, None)
 
@@ -87,7 +88,7 @@ def list_functions(call: Call, given: Given) -> Result:
     every = given.get("FunctionVersion") == "ALL"
     after, size = begin_page(given)
     name, _, number = after.partition(":")
-    if after and not (number.isdecimal() and len(number) <= 18):
+    if after and not (number.removeprefix("-").isdecimal() and len(number) <= 18):
         raise invalid("The provided Marker is invalid")
     # The last term alone lets SQLite pass by the published versions, rather than read each to leave it out.
     rows = call.db.execute(
@@ -95,7 +96,7 @@ def list_functions(call: Call, given: Given) -> Result:
         " WHERE account = ? AND region = ? AND name >= ? AND (name > ? OR number > ?)"
         + ("" if every else " AND number = 0")
         + " ORDER BY name, number LIMIT ?",
-        (*call.home, name, name, int(number or "-1"), size + 1),
+        (*call.home, name, name, int(number or "-2"), size + 1),
     ).fetchall()
     found = [as_version(as_function(row), row) for row in rows]
     return {
@@ -109,6 +110,8 @@ def update_function_code(call: Call, given: Given) -> Result:
     states.check_settled(version)
     versions.check_revision(version, given)
     configuration.refuse(given)
+    if version.image is None:
+        code_signing.check_updated(call, version.function, given)
     config = {**version.config, "LastModified": call.stamp()}
     stored, image = _code(call, given, config["PackageType"], keep=not given.get("DryRun"))
     _put_code(config, given, stored, image)
@@ -120,8 +123,8 @@ def update_function_code(call: Call, given: Given) -> Result:
     _check_size(call, config, updated.package)
     updated = states.begin(call, updated, version)
     versions.save(call, updated)
-    if given.get("Publish"):
-        published = versions.publish(call, updated, description=None)
+    if given.get("Publish") or "PublishTo" in given:
+        published = versions.publish(call, updated, given, description=None)
         return describe(published, published.version)
     return describe(updated, None)
 
@@ -130,7 +133,11 @@ def update_function_configuration(call: Call, given: Given) -> Result:
     version = latest(call, given)
     states.check_settled(version)
     versions.check_revision(version, given)
+    if "CapacityProviderConfig" in given and not version.managed:
+        raise invalid("CapacityProviderConfig isn't supported for Lambda Default functions.")
     config = configuration.changed(call, version.config, given)
+    if {each["Arn"] for each in config.get("Layers", ())} - {each["Arn"] for each in version.config.get("Layers", ())}:
+        code_signing.check_updated(call, version.function, given)
     _check_size(call, config, version.package)
     updated = states.begin(call, _updated(version, config, version.package, version.image), version)
     versions.save(call, updated)
@@ -141,6 +148,7 @@ def delete_function(call: Call, given: Given) -> Result:
     """Without a qualifier the whole function; with one, that version. Deleting an absent version is no error."""
     ref, function = named(call, given)
     if ref.qualifier is None:
+        scaling.forget(call, function)
         call.db.execute("DELETE FROM function WHERE id = ?", (function.id,))
         call.effects.retired.append(function.arn)
         call.effects.provisioned = True
@@ -152,6 +160,7 @@ def delete_function(call: Call, given: Given) -> Result:
     using = [a.name for a in aliases_of(call.db, function) if ref.qualifier == a.version or ref.qualifier in a.weights]
     if using:
         raise conflict(f"Unable to delete version because the following aliases reference it: [{', '.join(using)}]")
+    scaling.forget(call, function, version_number(ref.qualifier))
     call.db.execute(
         "DELETE FROM version WHERE function_id = ? AND number = ?", (function.id, version_number(ref.qualifier))
     )

@@ -246,6 +246,10 @@ class Gate:
 
     # Lambda's API
 
+    async def call(self, request: Request, home: Home) -> Answer:
+        """A call of Lambda's API by another service of this cloud. Faults are raised."""
+        return await self._lambda(request, new_id(), Caller(home, home.account))
+
     async def _lambda(self, request: Request, request_id: str, caller: Caller) -> Answer:
         operation, parameters = self._remembered.find(request)
         most, _ = limit(operation.name, request) or (MAX_CONTROL, "")
@@ -262,6 +266,8 @@ class Gate:
             await self._invocations.retire(arn)
         for arn, concurrency in effects.reserved.items():
             self._invocations.reserve(arn, concurrency)
+        for place, own in effects.limited.items():
+            self._invocations.limit(*place, own)
         if effects.provisioned:
             self._provisioner.look()
         if effects.settling:

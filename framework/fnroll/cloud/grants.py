@@ -7,12 +7,12 @@ URLs.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Final
 
+from fnroll.cloud import policy_rules
 from fnroll.cloud.accounts import Identity
 from fnroll.cloud.faults import Fault
-
-Statement = dict[str, Any]
+from fnroll.cloud.policy_rules import Statement
 
 SHARED: Final = frozenset(
     {
@@ -72,7 +72,8 @@ def allows(
     statements: Iterable[Statement], action: str, who: Identity | None, context: Mapping[str, str] | None = None
 ) -> bool:
     """Whether one of the statements lets `who` (None: anybody at all) do this. `context`: what conditions may ask."""
-    return any(_is_meant(each["Principal"], who) and _grants(each, action, context or {}) for each in statements)
+    names = who.names if who is not None else ()
+    return policy_rules.allows(statements, f"lambda:{action}", context or {}, names)
 
 
 def allows_url(statements: Iterable[Statement], who: Identity | None) -> bool:
@@ -85,17 +86,3 @@ def allows_url(statements: Iterable[Statement], who: Identity | None) -> bool:
     return allows(statements, "InvokeFunctionUrl", who, {"lambda:FunctionUrlAuthType": kind}) and allows(
         statements, "InvokeFunction", who, {"lambda:InvokedViaFunctionUrl": "true"}
     )
-
-
-def _is_meant(principal: Any, who: Identity | None) -> bool:
-    if principal == "*":
-        return True
-    return who is not None and isinstance(principal, dict) and principal.get("AWS") in ("*", *who.names)
-
-
-def _grants(statement: Statement, action: str, context: Mapping[str, str]) -> bool:
-    if statement["Action"] not in ("*", "lambda:*", f"lambda:{action}"):
-        return False
-    # A condition on anything but the call's own context (an organisation, the account a service acts for) cannot hold.
-    wanted = {key: value for group in statement.get("Condition", {}).values() for key, value in group.items()}
-    return all(context.get(key) == value for key, value in wanted.items())

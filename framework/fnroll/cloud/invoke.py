@@ -11,10 +11,11 @@ import random
 import sqlite3
 import time
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
 
 from fnroll.cloud.accounts import credentials
 from fnroll.cloud.allocations import Allocations
+from fnroll.cloud.faults import invalid
 from fnroll.cloud.layers import layer_keys
 from fnroll.cloud.metrics import ALL_RUNNING, Meter, Resource
 from fnroll.cloud.names import FunctionRef, is_version
@@ -30,6 +31,11 @@ from fnroll.sandbox.api import Network
 MAX_CONFIGS = 512
 """Prepared configurations that are kept; past that they are made again, which costs some file system calls."""
 
+
+_AGAIN: Final = "tenant ID {} your request and try again."
+_NO_TENANT: Final = "The invoked function is enabled with tenancy configuration. Add a valid " + _AGAIN.format("in")
+_TENANT: Final = "The invoked function is not enabled with tenancy configuration. Remove the " + _AGAIN.format("from")
+"""Only the first was recorded."""
 
 Done = Callable[[Outcome | Exception], None]
 """Gets the outcome of an invocation, or why there is none, once."""
@@ -51,6 +57,8 @@ class Invoker(Protocol):
 
     def reserve(self, arn: str, concurrency: int | None) -> None: ...
 
+    def limit(self, arn: str, version: str, most: int | None) -> None: ...
+
     async def provision(self, config: FunctionConfig, count: int) -> None: ...
 
     async def close(self) -> None: ...
@@ -64,6 +72,7 @@ class Request(NamedTuple):
     request_id: str
     client_context: str | None = None
     trace_id: str | None = None
+    tenant_id: str | None = None
 
 
 class _Counted:
@@ -123,6 +132,7 @@ def _invocation(
         request.ref.asked_arn,
         request.client_context,
         request.trace_id or fresh(config.tracing),
+        tenant_id=request.tenant_id,
         stream=stream,
         ran_on=None if config.opt is None else counted.ran_on,
     )
@@ -156,9 +166,13 @@ class Invocations:
         self._allocations = Allocations()
         self._configs: dict[tuple[str, str, str], FunctionConfig] = {}
 
-    def resolve(self, ref: FunctionRef) -> VersionRow:
-        """The version of this invocation; an alias's weights are drawn anew each time. Fault ResourceNotFound."""
-        return self._resolver.resolve(ref)
+    def resolve(self, ref: FunctionRef, tenant: str | None = None) -> VersionRow:
+        """The version of this invocation; an alias's weights are drawn anew each time. Faults ResourceNotFound, and
+        InvalidParameterValue for a tenant where none is wanted, or none where one is."""
+        version = self._resolver.resolve(ref)
+        if ("TenancyConfig" in version.config) is (tenant is None):
+            raise invalid(_NO_TENANT if tenant is None else _TENANT)
+        return version
 
     async def run(
         self, request: Request, *, version: VersionRow | None = None, stream: ResponseStream | None = None
@@ -166,7 +180,7 @@ class Invocations:
         """`version`: as `resolve` gave it, if it did already; `stream` gets a response that is streamed.
 
         Faults as Lambda's Invoke; raises EmulatorError or SandboxError if no environment could be made."""
-        config = await self._prepared(version or self.resolve(request.ref))
+        config = await self._prepared(version or self.resolve(request.ref, request.tenant_id))
         counted = _Counted(self.meter, self._allocations, request.ref, config)
         try:
             outcome = await self._emulator.invoke(config, _invocation(request, config, stream, counted))
@@ -179,7 +193,7 @@ class Invocations:
     def begin(self, request: Request, done: Done) -> None:
         """As `run`, for who does not wait: `done` gets the outcome, or the error, at once or from the event loop. Where
         everything is at hand it costs no task. Faults that need no looking are raised."""
-        version = self.resolve(request.ref)
+        version = self.resolve(request.ref, request.tenant_id)
         config = self._configs.get((version.function.arn, version.version, version.fingerprint))
         if config is None:
             self._spawn(self._prepare_first(request, version, done))
@@ -223,6 +237,10 @@ class Invocations:
         """The reserved concurrency of a function from now on; None: none."""
         self._emulator.reserve(arn, concurrency)
         self.meter.reserve(arn, concurrency is not None)
+
+    def limit(self, arn: str, version: str, most: int | None) -> None:
+        """The most invocations at a time of a version from now on; None: no limit of its own."""
+        self._emulator.limit(arn, version, most)
 
     async def provision(self, version: VersionRow, count: int) -> None:
         """Keep so many environments of a version ready. Faults, and the emulator's errors."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 
 from fnroll.cloud.faults import Fault, conflict, stale
-from fnroll.cloud.grants import Statement
 from fnroll.cloud.layers import existing, own_layer, policy_of
 from fnroll.cloud.names import Home, layer_arn
+from fnroll.cloud.policy_rules import Statement
 from fnroll.cloud.records import Call, Given, Result, new_revision
 
 Place = tuple[Home, str, int]

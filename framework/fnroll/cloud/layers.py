@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from fnroll.cloud.accounts import identity
-from fnroll.cloud.grants import Statement, allows, denied
+from fnroll.cloud.grants import allows, denied
 from fnroll.cloud.names import Home, layer_arn, parse_layer, parse_layer_version
+from fnroll.cloud.policy_rules import Statement
 from fnroll.cloud.records import Call, Given, Result, absent, as_home, package_of, page
 
 _INFO = ("Description", "CompatibleArchitectures", "CompatibleRuntimes", "LicenseInfo")

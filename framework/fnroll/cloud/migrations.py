@@ -110,6 +110,15 @@ MIGRATIONS: Final = (
     ALTER TABLE code_signing ADD COLUMN account TEXT NOT NULL DEFAULT '000000000000';
     """,
     """
+    ALTER TABLE version ADD COLUMN scaling TEXT NOT NULL DEFAULT '{}';
+    CREATE INDEX version_scaled ON version (scaling) WHERE scaling <> '{}';
+    CREATE TABLE capacity_provider (
+        arn TEXT PRIMARY KEY, said TEXT NOT NULL, tags TEXT NOT NULL, state TEXT NOT NULL, until REAL NOT NULL)
+        WITHOUT ROWID;
+    ALTER TABLE event ADD COLUMN tenant TEXT;
+    ALTER TABLE policy ADD COLUMN head TEXT NOT NULL DEFAULT '{}';
+    """,
+    """
     ALTER TABLE event ADD COLUMN trace TEXT;
     """,
 )

@@ -12,10 +12,13 @@ DEFAULT_ACCOUNT = "000000000000"
 
 LATEST = "$LATEST"
 
+PUBLISHED = "$LATEST.PUBLISHED"
+"""The version of a function on managed instances that is published anew, and that an unqualified name means."""
+
 _FUNCTION = re.compile(
     r"(?:(?:arn:aws[a-zA-Z-]*:lambda:)?(?:(?P<region>[a-z]+(?:-[a-z]+)+-\d):)?(?:(?P<account>\d{12}):)?function:"
     r"|(?P<bare>\d{12}):(?:function:)?)?"
-    r"(?P<name>[a-zA-Z0-9-_]+)(?::(?P<qualifier>\$LATEST|[a-zA-Z0-9-_]+))?"
+    r"(?P<name>[a-zA-Z0-9-_]+)(?::(?P<qualifier>\$LATEST(?:\.PUBLISHED)?|[a-zA-Z0-9-_]+))?"
 )
 _LAYER_VERSION = re.compile(
     r"arn:aws[a-zA-Z-]*:lambda:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):layer:(?P<name>[a-zA-Z0-9-_]+):(?P<number>\d{1,18})"
@@ -59,6 +62,10 @@ def function_arn(home: Home, name: str, qualifier: str | None = None) -> str:
 
 def layer_arn(home: Home, name: str, number: int | None = None) -> str:
     return lambda_arn(home, f"layer:{name}" if number is None else f"layer:{name}:{number}")
+
+
+def capacity_provider_arn(home: Home, name: str) -> str:
+    return lambda_arn(home, f"capacity-provider:{name}")
 
 
 def home_of(arn: str) -> Home:
@@ -106,5 +113,5 @@ def parse_layer_version(arn: str) -> tuple[Home, str, int] | None:
 
 
 def is_version(qualifier: str) -> bool:
-    """Whether a qualifier names a version ($LATEST or a number) rather than an alias."""
-    return qualifier == LATEST or qualifier.isdecimal()
+    """Whether a qualifier names a version ($LATEST, $LATEST.PUBLISHED or a number) rather than an alias."""
+    return qualifier in (LATEST, PUBLISHED) or qualifier.isdecimal()

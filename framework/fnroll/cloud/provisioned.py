@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 from uuid import uuid4
 
+from fnroll.cloud.configuration import without_tenants
 from fnroll.cloud.faults import Fault, conflict, invalid, not_found
-from fnroll.cloud.names import LATEST, function_arn, is_version
+from fnroll.cloud.names import LATEST, PUBLISHED, function_arn, is_version
 from fnroll.cloud.records import (
     Call,
     FunctionRow,
@@ -30,6 +31,8 @@ NOUN: Final = "ProvisionedConcurrency"
 def put_provisioned_concurrency_config(call: Call, given: Given) -> Result:
     _, function = named(call, given)
     wanted, qualifier = given["ProvisionedConcurrentExecutions"], given["Qualifier"]
+    if (version := find_version(call.db, function, 0)) is not None and version.tenanted:
+        raise without_tenants("Provisioned concurrency")
     _check_target(call, function, qualifier)
     limit = concurrency_of(call.db, function)
     if limit is not None and wanted > limit["ReservedConcurrentExecutions"]:
@@ -115,7 +118,7 @@ def _check_target(call: Call, function: FunctionRow, qualifier: str) -> None:
         return
     alias = find_alias(call.db, function, qualifier)
     assert alias is not None, "its existence was checked"
-    if alias.version == LATEST:
+    if alias.version in (LATEST, PUBLISHED):
         raise invalid(unpublished)
     if alias.weights:
         raise invalid("Alias with weights can not be used with Provisioned Concurrency")

@@ -1,4 +1,5 @@
-"""Carries out provisioned concurrency: the emulator keeps what is configured, and the rows say how far that is.
+"""Carries out provisioned concurrency and the least environments of scaling configs: the emulator keeps what is
+configured, and the rows say how far that is.
 
 Rows are compared with what the emulator was told, on the event loop: after each call that may have changed something,
 and when the cloud starts.
@@ -17,9 +18,10 @@ from typing import Any, Final
 
 from fnroll.cloud.control import Control
 from fnroll.cloud.invoke import Invocations
-from fnroll.cloud.names import LATEST, is_version
+from fnroll.cloud.names import is_version
 from fnroll.cloud.provisioned import NOUN, find, save
-from fnroll.cloud.records import FunctionRow, VersionRow, as_function, find_alias, find_version
+from fnroll.cloud.records import FunctionRow, VersionRow, as_function, find_alias, find_version, version_number
+from fnroll.cloud.scaling import LEAST, apply, scaled
 from fnroll.errors import FnError
 
 INIT_FAILED: Final = "FUNCTION_ERROR_INIT_FAILURE"
@@ -28,12 +30,18 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """One configuration: how many environments of which versions. `stamp` tells it from its successors."""
+    """One configuration: how many environments of which versions. `stamp` tells it from its successors; `scaling`: it
+    is a scaling config."""
 
     function: FunctionRow
     qualifier: str
     stamp: str
     shares: tuple[tuple[int, int], ...]
+    scaling: bool = False
+
+    @property
+    def key(self) -> tuple[str, str, bool]:
+        return self.function.arn, self.qualifier, self.scaling
 
 
 Place = tuple[str, int]
@@ -50,14 +58,17 @@ def read_wishes(db: sqlite3.Connection) -> list[Wish]:
         function, value, qualifier = as_function(row), json.loads(row["value"]), row["qualifier"]
         shares = {}
         if is_version(qualifier):
-            shares[int(qualifier)] = value["Requested"]
-        elif (alias := find_alias(db, function, qualifier)) is not None and alias.version != LATEST:
+            shares[version_number(qualifier)] = value["Requested"]
+        elif (alias := find_alias(db, function, qualifier)) is not None and alias.version.isdecimal():
             left = value["Requested"]
             for version, weight in alias.weights.items():
                 shares[int(version)] = round(value["Requested"] * weight)
                 left -= shares[int(version)]
             shares[int(alias.version)] = left
         wishes.append(Wish(function, qualifier, value["Stamp"], tuple(sorted(shares.items()))))
+    for each in scaled(db):
+        ready = ((each.number, each.scaling["Requested"].get(LEAST, 0)),)
+        wishes.append(Wish(each.function, each.version, each.scaling["Stamp"], ready, scaling=True))
     return wishes
 
 
@@ -78,7 +89,7 @@ class Provisioner:
         self._control = control
         self._invocations = invocations
         self._made: dict[Place, _Made] = {}
-        self._settled: dict[tuple[str, str], tuple[str, tuple[tuple[int, int], ...]]] = {}
+        self._settled: dict[tuple[str, str, bool], tuple[str, tuple[tuple[int, int], ...]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def look(self) -> None:
@@ -98,17 +109,17 @@ class Provisioner:
             self._begin(self._invocations.provision(gone.version, 0))
         for place, count in wanted.items():
             made = self._made.get(place)
-            if made is None or made.count != count:
+            if made is None or (made.count, made.version.fingerprint) != (count, versions[place].fingerprint):
                 if made is not None:
                     made.task.cancel()
                 version = versions[place]
                 self._made[place] = _Made(version, count, self._begin(self._invocations.provision(version, count)))
-        configured = {(wish.function.arn, wish.qualifier) for wish in wishes}
+        configured = {wish.key for wish in wishes}
         self._settled = {key: said for key, said in self._settled.items() if key in configured}
         for wish in wishes:
-            key, said = (wish.function.arn, wish.qualifier), (wish.stamp, wish.shares)
-            if self._settled.get(key) != said:
-                self._settled[key] = said
+            said = (wish.stamp, wish.shares)
+            if self._settled.get(wish.key) != said:
+                self._settled[wish.key] = said
                 self._begin(self._settle(wish))
 
     async def close(self) -> None:
@@ -132,7 +143,8 @@ class Provisioner:
 
     async def _settle(self, wish: Wish) -> None:
         """Wait for the environments of a wish, and write down how it went."""
-        await self._control.run(_progress(wish, {"Status": "IN_PROGRESS", "Ready": 0}))
+        if not wish.scaling:
+            await self._control.run(_progress(wish, {"Status": "IN_PROGRESS", "Ready": 0}))
         made = [self._made.get((wish.function.arn, number)) for number, _ in wish.shares]
         tasks = [found.task for found in made if found is not None]
         reason = None
@@ -143,6 +155,11 @@ class Provisioner:
             if (error := task.exception()) is not None:
                 reason = _reason(error)
         ready = 0 if reason else sum(count for _, count in wish.shares)
+        if wish.scaling:
+            if reason is None:
+                ((number, _),) = wish.shares
+                await self._control.run(lambda db: apply(db, wish.function.id, number, wish.stamp))
+            return
         status = {"Status": "FAILED", "StatusReason": reason} if reason else {"Status": "READY"}
         await self._control.run(_progress(wish, {**status, "Ready": ready}))
 

@@ -18,8 +18,9 @@ from uuid import uuid4
 
 from fnroll.cloud.accounts import Caller, identity
 from fnroll.cloud.faults import Fault, invalid, not_built, not_found
-from fnroll.cloud.grants import Statement, check_shared
-from fnroll.cloud.names import LATEST, FunctionRef, Home, function_arn, is_version, parse_function
+from fnroll.cloud.grants import check_shared
+from fnroll.cloud.names import LATEST, PUBLISHED, FunctionRef, Home, function_arn, is_version, parse_function
+from fnroll.cloud.policy_rules import Statement
 from fnroll.cloud.services import Services
 from fnroll.cloud.store import Store, Stored
 
@@ -40,7 +41,8 @@ class Effects:
 
     `retired`: ARNs whose environments must go. `reserved`: ARNs, and their reserved concurrency from now on (None:
     none). `provisioned`: what is to be provisioned may have changed. `sources`: event source mappings have.
-    `settling`: a version is on its way.
+    `settling`: a version is on its way. `limited`: the most invocations at a time of a version (its function's ARN, its
+    name) from now on (None: no limit of its own).
     """
 
     retired: list[str] = field(default_factory=list)
@@ -48,6 +50,7 @@ class Effects:
     provisioned: bool = False
     sources: bool = False
     settling: bool = False
+    limited: dict[tuple[str, str], int | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +94,14 @@ class FunctionRow:
         return function_arn(self.home, self.name)
 
 
+_NUMBERS: Mapping[str, int] = {LATEST: 0, PUBLISHED: -1}
+_NAMES = {number: name for name, number in _NUMBERS.items()}
+
+
 @dataclass(frozen=True, slots=True)
 class VersionRow:
-    """One version; `number` 0 is $LATEST. `config` is the FunctionConfiguration less what `describe` adds.
+    """One version; `number` 0 is $LATEST, -1 is $LATEST.PUBLISHED. `config` is the FunctionConfiguration less what
+    `describe` adds.
 
     `fingerprint` names code and configuration: of $LATEST itself, or of what $LATEST was when this one was published.
     """
@@ -107,10 +115,22 @@ class VersionRow:
     image: str | None
     standing: Mapping[str, Any] = field(default_factory=dict)
     """On its way: `kind`, `until` (epoch seconds), and what it was `before` (states.py); empty: it has arrived."""
+    scaling: Mapping[str, Any] = field(default_factory=dict)
+    """What PutFunctionScalingConfig has said (scaling.py); empty: nothing."""
 
     @property
     def version(self) -> str:
-        return str(self.number) if self.number else LATEST
+        return _NAMES.get(self.number) or str(self.number)
+
+    @property
+    def tenanted(self) -> bool:
+        """Whether its environments are each for one tenant."""
+        return "TenancyConfig" in self.config
+
+    @property
+    def managed(self) -> bool:
+        """Whether it runs on managed instances."""
+        return "CapacityProviderConfig" in self.config
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +179,7 @@ def as_version(function: FunctionRow, row: sqlite3.Row) -> VersionRow:
         row["package"],
         row["image"],
         json.loads(row["standing"]),
+        json.loads(row["scaling"]),
     )
 
 
@@ -196,10 +217,8 @@ def as_alias(function: FunctionRow, row: sqlite3.Row) -> AliasRow:
 
 def version_number(version: str) -> int:
     """The `number` of a version as the API writes it; NO_VERSION of one that no version can have."""
-    if version == "$LATEST.PUBLISHED":
-        raise not_built(f"The version {version}")
-    if version == LATEST:
-        return 0
+    if version in _NUMBERS:
+        return _NUMBERS[version]
     return (int(version) if len(version) <= 18 else 0) or NO_VERSION
 
 
@@ -252,6 +271,14 @@ def qualified(db: sqlite3.Connection, function: FunctionRow, qualifier: str | No
         return find_version(db, function, version_number(qualifier or LATEST))
     alias = find_alias(db, function, qualifier)
     return find_version(db, function, version_number(alias.version)) if alias is not None else None
+
+
+def meant(db: sqlite3.Connection, function: FunctionRow, qualifier: str | None) -> str:
+    """The qualifier that an invocation means: of managed instances a name without one is $LATEST.PUBLISHED."""
+    if qualifier is not None:
+        return qualifier
+    version = find_version(db, function, 0)
+    return PUBLISHED if version is not None and version.managed else LATEST
 
 
 def latest(call: Call, given: Given) -> VersionRow:

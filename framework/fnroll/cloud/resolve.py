@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from fnroll.cloud.faults import Fault, not_built, not_found
-from fnroll.cloud.names import LATEST, FunctionRef, function_arn, is_version
+from fnroll.cloud.names import LATEST, PUBLISHED, FunctionRef, function_arn, is_version
 from fnroll.cloud.records import (
     AliasRow,
     FunctionRow,
@@ -18,6 +18,7 @@ from fnroll.cloud.records import (
     find_alias,
     find_function,
     find_version,
+    meant,
     version_number,
 )
 from fnroll.cloud.states import serving
@@ -64,7 +65,9 @@ class Resolver:
         if function is None:
             raise not_found(asked)
         alias = None
-        if not is_version(qualifier):
+        if ref.qualifier is None and meant(self._read, function, None) != LATEST:
+            alias = AliasRow(function, "", PUBLISHED, "", {}, "")  # an unqualified name stands for it as an alias does
+        elif not is_version(qualifier):
             alias = find_alias(self._read, function, qualifier)
             if alias is None:
                 raise Fault("ResourceNotFoundException", f"Cannot find alias arn: {asked}")

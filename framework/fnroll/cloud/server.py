@@ -26,11 +26,14 @@ from fnroll.cloud.layers import referenced
 from fnroll.cloud.log_pump import LogPump
 from fnroll.cloud.logs import LogBuffer
 from fnroll.cloud.metrics import Meter
+from fnroll.cloud.names import Home
 from fnroll.cloud.others import Others
 from fnroll.cloud.patience import Patience
+from fnroll.cloud.protocol import Answer
 from fnroll.cloud.provisioner import Provisioner
 from fnroll.cloud.queue_source import QueueFeeder
 from fnroll.cloud.rates import Rates
+from fnroll.cloud.scaling import limits
 from fnroll.cloud.services import Services
 from fnroll.cloud.settings import reserved
 from fnroll.cloud.settler import Settler
@@ -41,11 +44,12 @@ from fnroll.cloud.state import Endpoint, State
 from fnroll.cloud.states import settle
 from fnroll.cloud.store import Store
 from fnroll.cloud.stream_source import Places, StreamFeeder
+from fnroll.cloud.targets import Targets
 from fnroll.cloud.timers import Timers
 from fnroll.cloud.watch import Watch
 from fnroll.emulator.api import LogLine, LogSink
 from fnroll.emulator.loop import run as run_loop
-from fnroll.emulator.wire import HttpServer
+from fnroll.emulator.wire import HttpServer, Request
 from fnroll.errors import CloudError
 from fnroll.sandbox.api import Missing, Network
 
@@ -142,6 +146,8 @@ async def serve(
         )
         for arn, concurrency in reserved(state.read):
             invocations.reserve(arn, concurrency)
+        for arn, version, most in limits(state.read):
+            invocations.limit(arn, version, most)
         provisioner = Provisioner(state.read, control, invocations)
         provisioner.look()
         stack.push_async_callback(provisioner.close)
@@ -154,21 +160,24 @@ async def serve(
             asyncio.run_coroutine_threadsafe(events.trigger(arn, event, trace), loop).result(TRIGGER_LIMIT)
 
         watch.invoke = triggered
+
+        async def own(request: Request, home: Home) -> Answer:
+            return await gate.call(request, home)
+
+        targets = Targets(services, events.trigger, triggered, own, time.time)
+        watch.deliver = targets.deliver
         stack.push_async_callback(events.close)
         feeder = Feeder(state.read, _feeding(control, invocations, services, time, events, speed))
         services.on_sent = feeder.news
         feeder.look()
         stack.push_async_callback(feeder.close)
-        timers = Timers(moto, time, events.trigger, speed=speed)
-        timers.start()
-        stack.push_async_callback(timers.close)
         pump = LogPump(moto, watch, time)
         pump.start()
         stack.push_async_callback(pump.close)
         signed = Signatures(time, keys, required=signatures)
         settler = Settler(state.read, control, time)
         stack.push_async_callback(settler.close)
-        limits = Rates(time) if rates or realistic else None
+        throttle = Rates(time) if rates or realistic else None
         gate = Gate(
             endpoint,
             state,
@@ -182,9 +191,12 @@ async def serve(
             feeder,
             signed,
             time.time,
-            limits,
+            throttle,
         )
         stack.push_async_callback(gate.close)
+        timers = Timers(moto, time, targets, speed=speed)
+        timers.start()
+        stack.push_async_callback(timers.close)
         server = HttpServer(gate.handle, max_body=MAX_BODY, too_large=gate.handle_too_large)
         await server.start(listener)
         stack.push_async_callback(server.close)

@@ -77,24 +77,33 @@ class Services:
                 ("content-type", f"application/x-amz-json-{version}"),
                 ("x-amz-target", f"{prefix}.{operation}"),
             ]
-            answer = self._send(Request("POST", "/", headers, json.dumps(given).encode()), service, home)
+            answer = self.send_now(Request("POST", "/", headers, json.dumps(given).encode()), service, home)
             return json.loads(answer.body) if answer.body else {}
         headers.append(("content-type", "application/x-www-form-urlencoded"))
         form = {"Action": operation, "Version": _QUERY[service], **given}
-        self._send(Request("POST", "/", headers, urlencode(form).encode()), service, home)
+        self.send_now(Request("POST", "/", headers, urlencode(form).encode()), service, home)
         return {}
+
+    async def send(self, request: Request, service: str, home: Home) -> Answer:
+        """A call as bytes, signed for `service`, from the event loop. Raises ServiceError."""
+        answer = await self._others.run(lambda: self.send_now(request, service, home))
+        self.on_sent()
+        return answer
 
     async def put_object(self, home: Home, bucket: str, key: str, data: bytes, trace: str | None = None) -> None:
         """An object in S3. Raises ServiceError."""
         headers = [("host", "localhost"), ("authorization", scope("s3", home)), *_traced(trace)]
         headers.append(("content-type", "application/json"))
         request = Request("PUT", f"/{bucket}/{quote(key)}", headers, data)
-        await self._others.run(lambda: self._send(request, "s3", home))
+        await self._others.run(lambda: self.send_now(request, "s3", home))
 
-    def _send(self, request: Request, service: str, home: Home) -> Answer:
+    def send_now(self, request: Request, service: str, home: Home, trace: str | None = None) -> Answer:
+        """As `send`, of a trace; blocks."""
+        if trace:
+            request = Request(request.method, request.target, [*request.headers, *_traced(trace)], request.body)
         answer = self._others.answer_now(request, service, home.account)
         if answer.status >= 300:
-            raise _error(answer)
+            raise error_of(answer)
         return answer
 
 
@@ -102,10 +111,12 @@ def _traced(trace: str | None) -> list[tuple[str, str]]:
     return [(traces.HEADER, trace)] if trace else []
 
 
-def _error(answer: Answer) -> ServiceError:
+def error_of(answer: Answer) -> ServiceError:
+    """What an answer that is no success says."""
+    named = next((value for name, value in answer.headers if name.lower() == "x-amzn-errortype"), answer.status)
     try:
         said: Mapping[str, Any] = json.loads(answer.body)
-        code = str(said.get("__type", answer.status)).rpartition("#")[2]
+        code = str(said.get("__type", named)).rpartition("#")[2]
         return ServiceError(code, str(said.get("message", said.get("Message", ""))))
     except (ValueError, AttributeError):
         found = {tag.decode(): unescape(text.decode("utf-8", "replace")) for tag, text in _TAGS.findall(answer.body)}

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from fnroll.cloud.faults import Fault, invalid
-from fnroll.cloud.names import LATEST, FunctionRef, Home, function_arn, home_of
+from fnroll.cloud.names import LATEST, FunctionRef, Home, function_arn, home_of, is_version
 from fnroll.cloud.records import Call, FunctionRow, Given, Result, absent, as_home, find_alias, page, sought
 
 ACCOUNT_CONCURRENCY: Final = 1000
@@ -183,7 +183,7 @@ def _function(call: Call, given: Given) -> tuple[FunctionRef, FunctionRow]:
     ref, function = sought(call, given["FunctionName"], given.get("Qualifier"))
     if function is None:
         raise absent()
-    is_alias = ref.qualifier is not None and not ref.qualifier.isdecimal() and ref.qualifier != LATEST
+    is_alias = ref.qualifier is not None and not is_version(ref.qualifier)
     if is_alias and find_alias(call.db, function, ref.qualifier or "") is None:
         raise absent()
     return ref, function

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 from uuid import uuid4
 
+from fnroll.cloud.configuration import without_tenants
 from fnroll.cloud.faults import Fault, conflict, invalid, not_built
 from fnroll.cloud.names import LATEST, FunctionRef, Home, function_arn, home_of, is_version, lambda_arn
 from fnroll.cloud.patterns import PatternError, parse
@@ -193,6 +194,8 @@ def _function(call: Call, text: str) -> FunctionRef:
     ref, function = sought(call, text)
     if function is None:
         raise invalid("Function does not exist")
+    if (version := find_version(call.db, function, 0)) is not None and version.tenanted:
+        raise without_tenants("An event source mapping")
     qualifier = ref.qualifier
     if qualifier is not None and qualifier != LATEST:
         there = (

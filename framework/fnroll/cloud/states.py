@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final, Literal
 
-from fnroll.cloud.faults import conflict
+from fnroll.cloud.faults import Fault, conflict
 from fnroll.cloud.records import Call, Result, VersionRow, new_revision
 
 Kind = Literal["Pending", "InProgress"]
@@ -42,7 +42,18 @@ _SHOWN: Final[Mapping[Kind | None, Mapping[str, str]]] = {
 
 def shown(version: VersionRow) -> Mapping[str, str]:
     """The states as FunctionConfiguration has them."""
-    return _SHOWN[version.standing.get("kind")]
+    said = _SHOWN[version.standing.get("kind")]
+    if said["State"] == "Active" and version.managed:
+        if not version.number:
+            return {**said, "State": "ActiveNonInvocable"}
+        if _is_deactivated(version):
+            return {**said, "State": "Deactivated"}
+    return said
+
+
+def _is_deactivated(version: VersionRow) -> bool:
+    """Whether its scaling config leaves it no environment."""
+    return bool(version.scaling.get("Requested", {}).get("MaxExecutionEnvironments") == 0)
 
 
 def begin(call: Call, version: VersionRow, before: VersionRow | None = None) -> VersionRow:
@@ -61,15 +72,21 @@ def check_settled(version: VersionRow) -> None:
     """Before a write to a function, and before a version of it. Fault ResourceConflict."""
     match version.standing.get("kind"):
         case "Pending":
-            raise conflict(f"{_CANNOT} The function is currently in the following state: Pending")
+            raise _in_state("Pending")
         case "InProgress":
             raise conflict(f"{_CANNOT} An update is in progress for resource: {version.function.arn}")
+
+
+def _in_state(state: str) -> Fault:
+    return conflict(f"{_CANNOT} The function is currently in the following state: {state}")
 
 
 def serving(version: VersionRow) -> VersionRow:
     """What an invocation of `version` runs. Fault ResourceConflict."""
     if version.standing.get("kind") == "Pending":
         check_settled(version)
+    if version.scaling and _is_deactivated(version):
+        raise _in_state("Deactivated")
     before: Mapping[str, Any] = version.standing.get("before", {})
     return replace(version, **before) if before else version
 

@@ -1,10 +1,12 @@
-"""Tags of functions, and the account's figures."""
+"""Tags of functions and capacity providers, and the account's figures."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
-from fnroll.cloud import settings
+from fnroll.cloud import capacity_providers, settings
+from fnroll.cloud.capacity_providers import ProviderRow
 from fnroll.cloud.faults import Fault, invalid, not_built, not_found
 from fnroll.cloud.records import Call, FunctionRow, Given, Result, sought
 from fnroll.cloud.store import MAX_UNZIPPED, MAX_ZIPPED
@@ -13,22 +15,22 @@ MAX_TAGS = 50
 
 
 def tag_resource(call: Call, given: Given) -> Result:
-    function = _function(call, given)
-    tags = {**function.tags, **given["Tags"]}
+    tagged = _tagged(call, given)
+    tags = {**tagged.tags, **given["Tags"]}
     if len(tags) > MAX_TAGS:
         raise invalid("Number of tags exceeds resource tag limit.")
-    _save(call, function, tags)
+    _save(call, tagged, tags)
     return {}
 
 
 def untag_resource(call: Call, given: Given) -> Result:
-    function = _function(call, given)
-    _save(call, function, {key: value for key, value in function.tags.items() if key not in given["TagKeys"]})
+    tagged = _tagged(call, given)
+    _save(call, tagged, {key: value for key, value in tagged.tags.items() if key not in given["TagKeys"]})
     return {}
 
 
 def list_tags(call: Call, given: Given) -> Result:
-    return {"Tags": _function(call, given).tags}
+    return {"Tags": _tagged(call, given).tags}
 
 
 def get_account_settings(call: Call, given: Given) -> Result:
@@ -50,10 +52,12 @@ def get_account_settings(call: Call, given: Given) -> Result:
     }
 
 
-def _function(call: Call, given: Given) -> FunctionRow:
+def _tagged(call: Call, given: Given) -> FunctionRow | ProviderRow:
     arn = given["Resource"]
+    if ":capacity-provider:" in arn:
+        return capacity_providers.existing(call, arn)
     if ":function:" not in arn:
-        raise not_built("Tagging anything but a function")
+        raise not_built("Tagging anything but a function or a capacity provider")
     ref, function = sought(call, arn)
     if ref.qualifier is not None:
         raise Fault(
@@ -65,5 +69,8 @@ def _function(call: Call, given: Given) -> FunctionRow:
     return function
 
 
-def _save(call: Call, function: FunctionRow, tags: dict[str, str]) -> None:
-    call.db.execute("UPDATE function SET tags = ? WHERE id = ?", (json.dumps(tags), function.id))
+def _save(call: Call, tagged: FunctionRow | ProviderRow, tags: dict[str, str]) -> None:
+    if isinstance(tagged, ProviderRow):
+        capacity_providers.save(call.db, replace(tagged, tags=tags))
+    else:
+        call.db.execute("UPDATE function SET tags = ? WHERE id = ?", (json.dumps(tags), tagged.id))

@@ -1,4 +1,5 @@
-"""What other services invoke functions for: S3 notifications, SNS subscriptions, EventBridge rules, log subscriptions.
+"""What other services invoke functions for: S3 notifications, SNS subscriptions, EventBridge rules, log subscriptions;
+and what rules send to else.
 
 moto has its own idea of a function, a container; `install` puts the cloud's queue of asynchronous invocations in its
 place, for calls of this cloud's (`triggering`): another user of moto in this process finds it as it was. Events are
@@ -23,19 +24,24 @@ from fnroll.cloud.names import Home
 Invoke = Callable[[str, bytes, str | None], object]
 """Queues an event for the function of an ARN, with the header of X-Ray that caused it; returns when it is durable."""
 
+Deliver = Callable[[Any, bytes, Home, str, str | None], object]
+"""Sends an event to a rule's target; with the rule's home and ARN, and the header of X-Ray that caused it."""
+
 _invoke: ContextVar[Invoke | None] = ContextVar("invoke", default=None)
+_deliver: ContextVar[Deliver | None] = ContextVar("deliver", default=None)
 _trace: ContextVar[str | None] = ContextVar("trace", default=None)
 _log = logging.getLogger(__name__)
 
 
 @contextmanager
-def triggering(invoke: Invoke, trace: str | None = None) -> Iterator[None]:
-    tokens = _invoke.set(invoke), _trace.set(trace)
+def triggering(invoke: Invoke, deliver: Deliver, trace: str | None = None) -> Iterator[None]:
+    tokens = _invoke.set(invoke), _deliver.set(deliver), _trace.set(trace)
     try:
         yield
     finally:
         _invoke.reset(tokens[0])
-        _trace.reset(tokens[1])
+        _deliver.reset(tokens[1])
+        _trace.reset(tokens[2])
 
 
 def _send(arn: str, event: Any) -> None:
@@ -139,15 +145,20 @@ def install() -> None:
 
     class Rule(events.Rule):
         def send_to_targets(self, original_event: Any, transform_input: bool = True) -> None:
-            mine = [target for target in self.targets if target["Arn"].split(":")[2] == "lambda"]
-            if _invoke.get() is None:
+            deliver = _deliver.get()
+            mine = [target for target in self.targets if target["Arn"].split(":")[2] != "events"]
+            if deliver is None:
                 mine = []
             others = copy.copy(self)
             others.targets = [target for target in self.targets if target not in mine]
             events_send(others, original_event, transform_input)
-            if mine and self.event_pattern.matches_event(original_event):
-                for target in mine:
-                    _send(target["Arn"], of_rule(target, original_event, Home(self.account_id, self.region_name)))
+            if deliver is None or not mine or not self.event_pattern.matches_event(original_event):
+                return
+            home = Home(self.account_id, self.region_name)
+            for target in mine:
+                said = of_rule(target, original_event, home)
+                event = said if isinstance(said, bytes) else json.dumps(said, default=str).encode()
+                deliver(target, event, home, self.arn, _trace.get())
 
     events_send = events.Rule.send_to_targets
     sqs.Message = Message  # type: ignore[misc]

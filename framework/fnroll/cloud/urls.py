@@ -10,9 +10,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fnroll.cloud.configuration import without_tenants
 from fnroll.cloud.faults import Fault, conflict
 from fnroll.cloud.names import FunctionRef, function_arn
-from fnroll.cloud.records import Call, FunctionRow, Given, Result, absent, as_function, find_alias, page, sought
+from fnroll.cloud.records import (
+    Call,
+    FunctionRow,
+    Given,
+    Result,
+    absent,
+    as_function,
+    find_alias,
+    find_version,
+    page,
+    sought,
+)
 
 _LETTERS = string.ascii_lowercase + string.digits
 
@@ -37,6 +49,8 @@ class UrlRow:
 
 def create_function_url_config(call: Call, given: Given) -> Result:
     ref, function = _function(call, given)
+    if (version := find_version(call.db, function, 0)) is not None and version.tenanted:
+        raise without_tenants("A function URL")
     if ref.qualifier is not None and find_alias(call.db, function, ref.qualifier) is None:
         raise Fault("ResourceNotFoundException", "Function does not exist")
     qualifier, now = ref.qualifier or "", _stamp(call)

@@ -23,7 +23,7 @@ from fnroll.cloud.metric_queries import QueryError, Series, evaluate, is_statist
 from fnroll.cloud.metric_values import UNITS, Datum
 from fnroll.cloud.metrics import NAMESPACE, Dimensions, Meter, Point, Wanted
 from fnroll.cloud.names import Home, home_of
-from fnroll.cloud.triggers import Invoke, triggering
+from fnroll.cloud.triggers import Deliver, Invoke, triggering
 from fnroll.emulator.api import LogLine
 
 MAX_SHOWN: Final = 40_000_000
@@ -65,6 +65,8 @@ class Watch:
     meter: Meter
     invoke: Invoke = lambda arn, event, trace: None
     """Who takes the events that other services send to functions."""
+    deliver: Deliver = lambda target, event, home, rule, trace: None
+    """Who takes those of rules."""
     subscribed: bool = False
     """Whether a log group has a subscription filter."""
     shown_lines: Shown = field(default_factory=lambda: Shown(MAX_SHOWN))
@@ -77,7 +79,8 @@ class Watch:
         with."""
         token = _meter.set(self.meter)
         try:
-            with triggering(self.invoke, trace), self._feeding if service == "logs" else nullcontext():
+            of_it = triggering(self.invoke, self.deliver, trace)
+            with of_it, self._feeding if service == "logs" else nullcontext():
                 if service == "logs":
                     self._feed()
                 yield

@@ -43,16 +43,17 @@ class Operation:
 
 
 @cache
-def service_model() -> dict[str, Any]:
-    """The whole model: keys metadata, operations, shapes. Shared, do not change it. Raises FnError without botocore."""
+def service_model(name: str = "lambda") -> dict[str, Any]:
+    """The whole model of a service: keys metadata, operations, shapes. Shared, do not change it. Raises FnError without
+    botocore, or if botocore has no such service."""
     spec = find_spec("botocore")
     if spec is None or spec.origin is None:
         raise FnError("botocore is not installed: it holds the model of Lambda's API", hint="pip install botocore")
-    return read_model(Path(spec.origin).parent / "data" / "lambda")
+    return read_model(Path(spec.origin).parent / "data" / name)
 
 
 def read_model(directory: Path) -> dict[str, Any]:
-    """The service model of the newest API date under botocore's `data/lambda`. Raises FnError if there is none."""
+    """The model of the newest API date in the directory of a service. Raises FnError if there is none."""
     dates = sorted((path for path in directory.glob("*") if _DATE.fullmatch(path.name)), reverse=True)
     for dated in dates:
         for name in ("service-2.json.gz", "service-2.json"):

@@ -201,6 +201,10 @@ class Emulator:
         """The reserved concurrency of a function (unqualified ARN) from now on; None: none, it shares the account's."""
         self._ledger.reserve(arn, concurrency)
 
+    def limit(self, arn: str, version: str, most: int | None) -> None:
+        """The most invocations at a time of a version from now on; None: no limit of its own."""
+        self._ledger.limit(arn, version, most)
+
     async def provision(self, config: FunctionConfig, count: int) -> None:
         """Keep `count` environments of exactly `config` initialised ahead of any invocation; 0: no more.
 

@@ -54,6 +54,8 @@ class Call:
             self._done(InvocationThrottled(reason, where=config.name))
             return
         key = Key(config.arn, config.version, config.revision)
+        if (tenant := self._invocation.tenant_id) is not None:  # an environment is one tenant's
+            key = key._replace(version=f"{config.version} {tenant}")
         self._waiter = house.pool.ask(key, config.concurrency, self._given)
 
     def cancel(self) -> None:

@@ -34,7 +34,8 @@ DESCRIPTORS_ELSEWHERE: Final = 128
 
 
 class Key(NamedTuple):
-    """What an environment was started from; it takes invocations of exactly this."""
+    """What an environment was started from; it takes invocations of exactly this. `version`: with the tenant behind it,
+    if it is for one."""
 
     arn: str
     version: str
@@ -111,6 +112,7 @@ class Scaling:
 class _Version:
     running: int = 0
     provisioned: int = 0
+    most: int | None = None
 
     @property
     def on_demand(self) -> int:
@@ -147,7 +149,7 @@ class Ledger:
 
     As on Lambda, an invocation that a provisioned environment takes is always admitted. Others share what the account
     has left in their Region after all that is reserved and provisioned there; a function with a reservation has that,
-    and no more.
+    and no more. A version may have a limit of its own; Lambda's reason for that was not recorded: it is the account's.
     """
 
     def __init__(self, account: Account) -> None:
@@ -161,6 +163,9 @@ class Ledger:
         one = function.versions.get(version)
         if one is None:
             one = function.versions[version] = _Version()
+        if one.most is not None and one.running >= one.most:
+            self._tidy(arn, version)
+            return "ConcurrentInvocationLimitExceeded"
         if one.running >= one.provisioned:  # on demand
             if function.reserved is not None:
                 if function.on_demand >= function.reserved - function.provisioned:
@@ -198,6 +203,12 @@ class Ledger:
         self._recount(function.home)
         self._tidy(arn, version)
 
+    def limit(self, arn: str, version: str, most: int | None) -> None:
+        """The most invocations of the version at a time from now on; None: no limit of its own. What runs goes on."""
+        function = self._functions.get(arn) or self._function(arn)
+        function.versions.setdefault(version, _Version()).most = most
+        self._tidy(arn, version)
+
     def _function(self, arn: str) -> _Function:
         """One that nothing is known of yet."""
         begin = arn.rpartition(":")[0]
@@ -217,7 +228,7 @@ class Ledger:
     def _tidy(self, arn: str, version: str) -> None:
         function = self._functions[arn]
         one = function.versions[version]
-        if not one.running and not one.provisioned:
+        if not one.running and not one.provisioned and one.most is None:
             del function.versions[version]
             if not function.versions and function.reserved is None:
                 del self._functions[arn]
