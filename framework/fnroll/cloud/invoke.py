@@ -245,10 +245,12 @@ class Invocations:
     async def provision(self, version: VersionRow, count: int) -> None:
         """Keep so many environments of a version ready. Faults, and the emulator's errors."""
         config = await self._prepared(version)
-        if not count:
-            self._allocations.set(config.arn, config.version, 0)
         await self._emulator.provision(config, count)
         self._allocations.set(config.arn, config.version, count)
+
+    def release(self, version: VersionRow) -> None:
+        """From now on nothing counts as provisioned for it; `provision` of none takes the environments away."""
+        self._allocations.set(version.function.arn, version.version, 0)
 
     async def retire(self, arn: str) -> None:
         """Drop the environments of a function that is gone."""

@@ -106,6 +106,7 @@ class Provisioner:
         for place in [place for place in self._made if place not in wanted]:
             gone = self._made.pop(place)
             gone.task.cancel()
+            self._invocations.release(gone.version)
             self._begin(self._invocations.provision(gone.version, 0))
         for place, count in wanted.items():
             made = self._made.get(place)
