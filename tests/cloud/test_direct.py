@@ -103,6 +103,7 @@ class Wanted:
         self.events: list[Event] = []
         self.answers: list[bytes] = []
         self.failures: list[Exception] = []
+        self.sent = False
 
     def begin(self, event: Event, done: Done) -> None:
         self.events.append(event)
@@ -110,6 +111,7 @@ class Wanted:
 
     def send_whole(self, answer: bytes) -> None:
         self.answers.append(answer)
+        self.sent = True
 
     def failed(self, request: Request, reply: Reply, request_id: str, error: Exception) -> None:
         self.failures.append(error)

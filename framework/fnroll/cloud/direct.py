@@ -7,7 +7,7 @@ done by callbacks. Lives on the event loop.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any, Final
 
 from fnroll.cloud.data_plane import MAX_SYNC, client_context, log_tail
@@ -40,33 +40,51 @@ class Direct:
             return False
         if len(request.body) > MAX_SYNC:
             return False
-        request_id = new_id()
+        call = _Call(request, reply, self._date, self._failed, given.get("LogType") == "Tail")
         try:
             ref = _parsed(given["FunctionName"], home, given.get("Qualifier"))
             if ref.home != home:
                 return False  # of another account, whose policy is asked
             trace_id = request.fields.get("x-amzn-trace-id")
-            event = Event(ref, request.body, request_id, client_context(given), trace_id)
+            early = None if call.tail else call.good
+            event = Event(ref, request.body, call.id, client_context(given), trace_id, early=early)
             if event.payload:
                 check_json(event.payload)
-            tail = given.get("LogType") == "Tail"
-            self._invocations.begin(event, partial(self._over, request, reply, request_id, tail))
+            self._invocations.begin(event, call.over)
         except Exception as error:
-            self._failed(request, reply, request_id, error)
+            self._failed(request, reply, call.id, error)
         return True
 
-    def _over(self, request: Request, reply: Reply, request_id: str, tail: bool, what: Outcome | Exception) -> None:
+
+class _Call:
+    """One request on its way. A good answer is sent as soon as it is there, unless its log is wanted with it."""
+
+    __slots__ = ("_date", "_failed", "_reply", "_request", "id", "tail")
+
+    def __init__(self, request: Request, reply: Reply, date: Callable[[], str], failed: Failed, tail: bool) -> None:
+        self._request = request
+        self._reply = reply
+        self._date = date
+        self._failed = failed
+        self.tail = tail
+        self.id = new_id()
+
+    def good(self, payload: bytes, version: str, further: str = "") -> None:
+        text = (
+            f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-Amz-Executed-Version: {version}\r\n"
+            f"{further}x-amzn-RequestId: {self.id}\r\nDate: {self._date()}\r\nContent-Length: {len(payload)}\r\n\r\n"
+        )
+        self._reply.send_whole(text.encode() + payload)
+
+    def over(self, what: Outcome | Exception) -> None:
+        if self._reply.sent:
+            return
         if not isinstance(what, Outcome):
-            self._failed(request, reply, request_id, what)
+            self._failed(self._request, self._reply, self.id, what)
             return
         further = ""
         if what.function_error is not None:
             further = f"X-Amz-Function-Error: {what.function_error}\r\n"
-        if tail:
+        if self.tail:
             further += f"X-Amz-Log-Result: {log_tail(what)}\r\n"
-        text = (
-            f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-Amz-Executed-Version: {what.executed_version}\r\n"
-            f"{further}x-amzn-RequestId: {request_id}\r\nDate: {self._date()}\r\n"
-            f"Content-Length: {len(what.payload)}\r\n\r\n"
-        )
-        reply.send_whole(text.encode() + what.payload)
+        self.good(what.payload, what.executed_version, further)

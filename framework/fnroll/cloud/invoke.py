@@ -73,6 +73,8 @@ class Request(NamedTuple):
     client_context: str | None = None
     trace_id: str | None = None
     tenant_id: str | None = None
+    early: Callable[[bytes, str], None] | None = None
+    """See Invocation.early."""
 
 
 class _Counted:
@@ -134,6 +136,7 @@ def _invocation(
         request.trace_id or fresh(config.tracing),
         tenant_id=request.tenant_id,
         stream=stream,
+        early=request.early,
         ran_on=None if config.opt is None else counted.ran_on,
     )
 

@@ -30,6 +30,7 @@ from fnroll.emulator.api import (
     Report,
     Status,
 )
+from fnroll.emulator.awake import Awake
 from fnroll.emulator.calls import Call, House, tell
 from fnroll.emulator.environment import ExecutionEnvironment
 from fnroll.emulator.gate import Gate
@@ -88,7 +89,7 @@ class Emulator:
         self._ledger = Ledger(account)
         self._pool = Pool(max_environments, idle_seconds, time.monotonic, account=account, lost=self._lost)
         self._gate = Gate(CpuIdleness())
-        self._house = House(self._pool, self._ledger, self._start_on_demand)
+        self._house = House(self._pool, self._ledger, self._start_on_demand, Awake())
         self._provisioner = Provisioner(self._pool, self._ledger, self._start_provisioned)
 
     @classmethod

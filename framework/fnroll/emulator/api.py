@@ -77,6 +77,9 @@ class Invocation(NamedTuple):
     stream: ResponseStream | None = None
     """Gets a response that the runtime streams as it comes; the outcome's payload is empty then, but for an error.
     Without one, and for a runtime that does not stream, the response is collected."""
+    early: Callable[[bytes, str], None] | None = None
+    """Gets the payload of a good answer, and the version that gave it, as soon as the answer is there: before it is
+    acknowledged, counted and logged. The outcome follows all the same."""
     ran_on: Callable[[float], None] | None = None
     """Is told for how many milliseconds extensions ran on after the answer, once they are done; never without any."""
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fnroll.emulator.api import FunctionConfig, Invocation, Outcome
+from fnroll.emulator.awake import Awake
 from fnroll.emulator.environment import ExecutionEnvironment
 from fnroll.emulator.policy import Key, Ledger
 from fnroll.emulator.pool import Pool
@@ -27,6 +28,7 @@ class House:
     pool: Pool
     ledger: Ledger
     start: Callable[[FunctionConfig, Slot], Awaitable[ExecutionEnvironment]]
+    awake: Awake
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
     """Those that wait for an environment."""
 
@@ -34,7 +36,7 @@ class House:
 class Call:
     """Made, then `begin`; `cancel` at any time."""
 
-    __slots__ = ("_config", "_done", "_house", "_invocation", "_over", "_slot", "_waiter", "task")
+    __slots__ = ("_config", "_done", "_house", "_invocation", "_over", "_slot", "_waiter", "_warm", "task")
 
     def __init__(self, house: House, config: FunctionConfig, invocation: Invocation, done: Done) -> None:
         self._house = house
@@ -44,6 +46,7 @@ class Call:
         self._waiter: Waiter | None = None
         self._slot: Slot | None = None
         self._over = False
+        self._warm = False
         self.task: asyncio.Task[None] | None = None
 
     def begin(self) -> None:
@@ -80,6 +83,8 @@ class Call:
         self._slot = what
         environment = what.environment
         if isinstance(environment, ExecutionEnvironment) and environment.takes_at_once:
+            self._house.awake.begin()
+            self._warm = True
             environment.begin(self._invocation, self._ran)
         else:
             self.task = asyncio.get_running_loop().create_task(self._wait_for(what))
@@ -105,6 +110,8 @@ class Call:
 
     def _ran(self, what: Outcome | Exception) -> None:
         slot, pool = self._slot, self._house.pool
+        if self._warm:
+            self._house.awake.end()
         assert slot is not None
         environment = slot.environment
         living = isinstance(environment, ExecutionEnvironment) and not environment.over

@@ -157,6 +157,11 @@ class ExecutionEnvironment:
     def _on_ready(self) -> None:
         self._happen(Happening.READY)
 
+    def _on_arrived(self, answer: Answer) -> None:
+        early = self._invocation.early
+        if early is not None and self._phase is Phase.INVOKE and answer.error_type is None and not answer.too_large:
+            early(answer.payload, self.config.version)
+
     def _on_answer(self, answer: Answer) -> None:
         self._happen(Happening.ANSWER, answer)
 
@@ -202,10 +207,10 @@ class ExecutionEnvironment:
 
     def _deliver(self, _: object) -> None:
         assert self._instance is not None
-        self._conclusions.start(self._invocation)
         left = max(self._until - monotonic(), 0.0) if self._late else float(self.config.timeout)
         self._deadline = self._loop.call_later(left, self._on_deadline)
         self._instance.deliver(Delivery.of(self._invocation, self._clock() + left))
+        self._conclusions.start(self._invocation)  # while the runtime wakes up: what it prints is read later
 
     def _conclude(self, answer: Answer) -> None:
         self._answer = (answer, self._spent(self._began))
@@ -299,7 +304,9 @@ class ExecutionEnvironment:
 
     async def _try(self, found: entrypoint.Entrypoint, until: float, begun: events.Event) -> None:
         """Launch, and wait until everybody asks for an event or somebody cannot any more."""
-        told = Events(self._on_ready, self._on_answer, self._on_init_error, self._on_exit, self._on_broken)
+        told = Events(
+            self._on_ready, self._on_arrived, self._on_answer, self._on_init_error, self._on_exit, self._on_broken
+        )
         timer = self._loop.call_later(max(until - monotonic(), 0.0), self._on_deadline)
         assert self._init is not None
         try:

@@ -48,10 +48,12 @@ def refused(failed: StepFailed) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """Callbacks, from the event loop. `ready`: the runtime and all extensions wait for an event. `exited`: a program
-    has ended, or said that it cannot go on; nothing will be ready any more. `broken`: this machine is at fault."""
+    """Callbacks, from the event loop. `ready`: the runtime and all extensions wait for an event. `arrived`: an answer
+    is there, and `answered` once the runtime knows that. `exited`: a program has ended, or said that it cannot go on;
+    nothing will be ready any more. `broken`: this machine is at fault."""
 
     ready: Callable[[], None]
+    arrived: Callable[[Answer], None]
     answered: Callable[[Answer], None]
     init_failed: Callable[[InitError], None]
     exited: Callable[[Fault], None]
@@ -89,7 +91,8 @@ class Instance:
         )
         self._telemetry = Telemetry(journal, sandbox.dial, clock, json_lines=config.log_format == "JSON")
         served = RuntimeApi if config.concurrency == 1 else WorkersApi
-        self._api = served(Hooks(self._runtime_ready, self._answered, self._init_failed), self._other_apis)
+        hooks = Hooks(self._runtime_ready, self._answered, self._init_failed, self._arrived)
+        self._api = served(hooks, self._other_apis)
         self._programs = Programs()
         self._runtime: Process | None = None
         self._external: list[tuple[Extension, Process]] = []
@@ -281,6 +284,10 @@ class Instance:
     def _check_ready(self) -> None:
         if self._api.waits and self._extensions.ready and self.fault is None and not self._abandoned:
             self._events.ready()
+
+    def _arrived(self, answer: Answer) -> None:
+        if not self._abandoned:
+            self._events.arrived(answer)
 
     def _answered(self, answer: Answer) -> None:
         if not self._abandoned:

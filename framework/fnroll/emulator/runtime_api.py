@@ -106,11 +106,13 @@ class InitError:
 
 
 class Hooks(NamedTuple):
-    """Called from the event loop, after the runtime has got its answer. `ready`: it asked for an event and waits."""
+    """Called from the event loop, after the runtime has got its answer; `arrived` before, with each answer that it
+    gives. `ready`: it asked for an event and waits."""
 
     ready: Callable[[], None]
     answered: Callable[[Answer], None]
     init_failed: Callable[[InitError], None]
+    arrived: Callable[[Answer], None] = lambda answer: None
 
 
 class Call(NamedTuple):
@@ -241,6 +243,7 @@ class RuntimeApi:
 
     def _take(self, reply: Reply, answer: Answer) -> None:
         self.state = after(self.state, Event.TAKEN)
+        self._hooks.arrived(answer)
         receipt(reply, answer.too_large)
         self._hooks.answered(answer)
 
