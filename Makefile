@@ -64,7 +64,7 @@ docs: $(VENV)/.fn ## write docs/cli.md anew from the help texts
 	$(BIN)/python -c "from fnroll.cli.manual import manual; print(manual(), end='')" > docs/cli.md
 
 bench: $(VENV)/.fn ## every figure we claim, beside a peer or a floor
-	@for name in start validate archive sandbox alone invoke runtimes deploy cloud; do echo "== benchmarks/$$name.py"; $(BIN)/python benchmarks/$$name.py || exit 1; done
+	@for name in start validate archive sandbox alone invoke runtimes deploy cloud dev; do echo "== benchmarks/$$name.py"; $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 clean: ## remove what these targets made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

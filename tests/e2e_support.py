@@ -13,14 +13,18 @@ Fn = Callable[..., "subprocess.CompletedProcess[str]"]
 """`fn(*words, cwd=, status=0, stdin=, **environment)` runs the real process."""
 
 
-def get(url: str) -> tuple[int, dict[str, Any]]:
-    """GET a function URL; its host is this machine."""
+def get(url: str) -> tuple[int, Any]:
+    """GET a function URL; its host is this machine. The body as JSON, or as text where it is none."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection("127.0.0.1", parts.port, timeout=30)
     try:
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         connection.request("GET", target, headers={"Host": parts.netloc})
         answer = connection.getresponse()
-        return answer.status, json.loads(answer.read())
+        body = answer.read()
+        try:
+            return answer.status, json.loads(body)
+        except ValueError:
+            return answer.status, body.decode()
     finally:
         connection.close()

@@ -6,7 +6,8 @@
         assert function.invoke({"name": "you"}).payload["message"] == "Hello, you"
 
 `local_cloud` lasts as long as the test session, its state in a temporary directory; `function` is the project of
-pytest's root directory (or of `fn_directory` in pytest's settings), deployed there once.
+pytest's root directory (or of `fn_directory` in pytest's settings), deployed there once. Under xdist each worker has
+its own of both. What is wrong with a project is shown as fn shows it, without a traceback through this plugin.
 """
 
 from __future__ import annotations
@@ -91,10 +92,19 @@ class LocalCloud:
 
     def deploy(self, directory: Path, *, alias: str = ALIAS) -> DeployedFunction:
         """Deploy the project in `directory` as `fn deploy` does. Raises FnError."""
+        from fnroll.errors import FnError
+
+        __tracebackhide__ = True
+        try:
+            return self._deploy(Path(directory), alias)
+        except FnError as error:
+            raise error.with_traceback(None) from None  # it says where the project is wrong; how we found out is ours
+
+    def _deploy(self, directory: Path, alias: str) -> DeployedFunction:
         from fnroll import definition, deploy
         from fnroll.layers import assemble
 
-        parts = assemble(definition.load(Path(directory), None, env=os.environ))
+        parts = assemble(definition.load(directory, None, env=os.environ))
         desired = deploy.wanted(parts.definition, parts.layers, parts.package())
         wishes = deploy.Wishes()
         actual = deploy.read_actual(self.session, desired, alias, wishes)
@@ -114,11 +124,15 @@ def local_cloud(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.C
     """A local cloud of this test session's own."""
     from fnroll import cloud
     from fnroll.cloud import carry
+    from fnroll.errors import FnError
 
     network: Any = pytestconfig.getini("fn_network")
     state = tmp_path_factory.mktemp("fn-cloud")
     if carried := str(pytestconfig.getini("fn_cloud")):
-        carry.restore(state, pytestconfig.rootpath / carried)
+        try:
+            carry.restore(state, pytestconfig.rootpath / carried)
+        except FnError as error:
+            pytest.fail(f"fn_cloud: {error}", pytrace=False)
     with cloud.embedded(state, network=network) as endpoint:
         yield LocalCloud(endpoint.url)
 
@@ -126,7 +140,12 @@ def local_cloud(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.C
 @pytest.fixture(scope="session")
 def function(local_cloud: LocalCloud, pytestconfig: pytest.Config) -> DeployedFunction:
     """The project's function, deployed once."""
-    return local_cloud.deploy(pytestconfig.rootpath / str(pytestconfig.getini("fn_directory")))
+    from fnroll.errors import FnError
+
+    try:
+        return local_cloud.deploy(pytestconfig.rootpath / str(pytestconfig.getini("fn_directory")))
+    except FnError as error:
+        pytest.fail(str(error), pytrace=False)
 
 
 def _text(tail: str) -> str:

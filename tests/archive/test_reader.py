@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archive_support import LINK, REGULAR, harvest, patched, plant, zipped
-from fnroll.archive import MAX_UNZIPPED, load_rules, pack, scan, unpack, unpack_layers
+from fnroll.archive import MAX_UNZIPPED, Like, load_rules, pack, scan, unpack, unpack_layers
 from fnroll.errors import ArchiveError
 
 DEFLATED = zipfile.ZIP_DEFLATED
@@ -264,3 +264,41 @@ def test_layers_share_one_limit(tmp_path: Path) -> None:
     half = declared(MAX_UNZIPPED // 2, 1)
     with pytest.raises(ArchiveError, match=r"250\.0 MiB"):
         unpack_layers([half, half, declared(2, 1)], tmp_path / "opt")
+
+
+def test_what_a_like_tree_has_is_linked_from_it_and_nothing_else(tmp_path: Path) -> None:
+    program = stat.S_IFREG | 0o755
+    before = zipped(
+        ("same", b"s" * 90, REGULAR),
+        ("deep/same", b"d", REGULAR),
+        ("changed", b"one", REGULAR),
+        ("mode", b"m", REGULAR),
+        ("gone", b"g", REGULAR),
+        ("lost", b"l", REGULAR),
+        ("link", b"same", LINK),
+    )
+    after = zipped(
+        ("changed", b"two", REGULAR),
+        ("deep/same", b"d", REGULAR),
+        ("new", b"n", REGULAR),
+        ("mode", b"m", program),
+        ("lost", b"l", REGULAR),
+        ("link", b"same", LINK),
+        ("same", b"s" * 90, REGULAR),
+    )
+    old, new, alone = tmp_path / "old", tmp_path / "new", tmp_path / "alone"
+    unpack(before, old)
+    (old / "lost").unlink()
+    unpack(after, new, Like(before, old))
+    unpack(after, alone)
+    assert harvest(new) == harvest(alone)
+    names = ("same", "deep/same", "changed", "mode", "new", "lost")
+    linked = [name for name in names if (new / name).stat().st_nlink > 1]
+    assert linked == ["same", "deep/same"]
+    assert harvest(old)["changed"] != harvest(new)["changed"]
+
+
+@pytest.mark.parametrize("before", [b"", b"no zip"])
+def test_a_like_tree_without_a_zip_is_no_help_and_no_harm(tmp_path: Path, before: bytes) -> None:
+    unpack(zipped(("x", b"x", REGULAR)), tmp_path / "t", Like(before, tmp_path / "none"))
+    assert (tmp_path / "t/x").read_bytes() == b"x"

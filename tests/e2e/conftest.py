@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from dev_support import Dev, starter
 from e2e_support import Fn
 
 
@@ -64,3 +65,10 @@ def cloud(fn: Fn) -> Iterator[str]:
     url = fn("local", "up", "--detach", "--port", "0").stdout.strip()
     yield url
     fn("local", "down", status=None)
+
+
+@pytest.fixture
+def start(environment: dict[str, str]) -> Iterator[Callable[..., Dev]]:
+    """Starts `fn dev` (dev_support.starter), and ends it after the test."""
+    with starter(environment) as start:
+        yield start

@@ -152,3 +152,28 @@ def test_opening_raises_the_limit_of_open_files() -> None:
 async def _open_and_close() -> None:
     emulator = await Emulator.open(host=PuppetHost())
     await emulator.close()
+
+
+def test_an_environment_that_was_warmed_takes_the_next_invocation(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with opened("plain") as invoke:
+            config = function(tmp_path)
+            assert await invoke.emulator.warm(config)
+            assert await invoke.emulator.warm(config)
+            (made,) = invoke.host.made
+            answer = await invoke(config, PID)
+            assert int(answer.payload) == made.pid
+            assert len(invoke.host.made) == 1
+
+    asyncio.run(main())
+
+
+def test_warming_what_does_not_start_says_so_and_the_next_invocation_tries_again(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with opened("plain") as invoke:
+            config = function(tmp_path, init="exit 3")
+            assert not await invoke.emulator.warm(config)
+            answer = await invoke(config, PID)
+            assert json.loads(answer.payload)["errorType"] == "Runtime.ExitError"
+
+    asyncio.run(main())

@@ -16,7 +16,7 @@ needs them, so that importing this room costs nothing.
 from fnroll.archive.cache import Cache
 from fnroll.archive.ignore import Decision, IgnoreRules, Rule, Style, load_rules
 from fnroll.archive.limits import MAX_UNZIPPED, MAX_ZIPPED
-from fnroll.archive.reader import unpack, unpack_layers
+from fnroll.archive.reader import Like, unpack, unpack_layers
 from fnroll.archive.scan import Dropped, Entry, Survey, scan, survey
 from fnroll.archive.writer import Package, check_unzipped, pack
 
@@ -28,6 +28,7 @@ __all__ = [
     "Dropped",
     "Entry",
     "IgnoreRules",
+    "Like",
     "Package",
     "Rule",
     "Style",

@@ -7,6 +7,9 @@ fresh directory beside the target and renames it into place at the end.
 Why nothing can escape: names are relative, without "..", backslashes or drive letters; nothing lies below a name that
 is a file or a link; a link's target goes up only at its start, no higher than the root. What it then passes on its
 way down is in the tree, and if that is a link again the same holds for it.
+
+Making a file costs many times what a further name of one costs. So where a tree of a zip much like this one is at hand
+(`Like`), what is packed into the same bytes in both is linked from there.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -62,17 +65,30 @@ class _Member:
     link: str | None
 
 
-def unpack(data: bytes, target: Path) -> None:
-    """Unpack one zip as `target`, which must not exist or be empty. Files get 0644 or 0755, directories 0755.
+@dataclass(frozen=True, slots=True)
+class Like:
+    """A zip that `unpack` has unpacked before, and where; nobody changes the files there."""
+
+    data: bytes
+    tree: Path
+
+
+def unpack(data: bytes, target: Path, like: Like | None = None) -> None:
+    """Unpack one zip as `target`, which must not exist or be empty. Files get 0644 or 0755, directories 0755; those
+    that are the same in `like` share its files, and must not be changed either.
 
     Raises ArchiveError: no zip, a member that is refused (and why), more than 262,144,000 bytes unzipped, or a
     target that cannot be written. Nothing is left behind then.
     """
-    unpack_layers((data,), target)
+    _unpack((data,), target, like)
 
 
 def unpack_layers(zips: Sequence[bytes], target: Path) -> None:
     """Unpack several zips over each other as `target`, the last one winning. Raises as `unpack` does."""
+    _unpack(zips, target, None)
+
+
+def _unpack(zips: Sequence[bytes], target: Path, like: Like | None) -> None:
     from zipfile import BadZipFile, ZipFile
 
     try:
@@ -81,7 +97,40 @@ def unpack_layers(zips: Sequence[bytes], target: Path) -> None:
     except (BadZipFile, NotImplementedError, UnicodeDecodeError) as error:
         raise ArchiveError(f"is no readable zip: {error}") from error
     _check_total(sum(member.info.file_size for table in tables for member in table.values()))
-    _write(files, _merge(tables), target)
+    members = _merge(tables)
+    _write(files, members, target, _shared(zips[0], members, like) if like is not None else {})
+
+
+def _shared(data: bytes, members: dict[str, _Member], like: Like) -> dict[str, str]:
+    """The files of `like` that are those of `members` to the last packed byte, by name."""
+    from zipfile import BadZipFile, ZipFile
+
+    try:
+        before = {info.orig_filename: info for info in ZipFile(BytesIO(like.data)).infolist()}
+    except (BadZipFile, NotImplementedError, UnicodeDecodeError):
+        return {}
+    ours, theirs = memoryview(data), memoryview(like.data)
+    shared, base = {}, f"{like.tree}{os.sep}"  # no Path for each of thousands of files
+    for name, member in members.items():
+        old = before.get(member.info.orig_filename)
+        if old is None or member.is_dir or member.link is not None or _said(old) != _said(member.info):
+            continue
+        if _packed(ours, member.info) == _packed(theirs, old):
+            shared[name] = base + name
+    return shared
+
+
+def _said(info: ZipInfo) -> tuple[int, ...]:
+    return info.compress_type, info.compress_size, info.file_size, info.CRC, info.external_attr, info.create_system
+
+
+def _packed(data: memoryview, info: ZipInfo) -> memoryview:
+    """The bytes of a member as they lie in the zip; none where its header is not there."""
+    head = data[info.header_offset : info.header_offset + LOCAL.size]
+    if len(head) < LOCAL.size:
+        return head[:0]
+    start = info.header_offset + LOCAL.size + sum(LOCAL.unpack(head)[-2:])
+    return data[start : start + info.compress_size]
 
 
 def _check_total(size: int) -> None:
@@ -213,7 +262,7 @@ def _above(name: str) -> Iterator[str]:
         yield name
 
 
-def _write(files: Sequence[ZipFile], members: dict[str, _Member], target: Path) -> None:
+def _write(files: Sequence[ZipFile], members: dict[str, _Member], target: Path, shared: Mapping[str, str]) -> None:
     if target.is_symlink() or (target.exists() and not (target.is_dir() and not any(target.iterdir()))):
         raise ArchiveError(
             "is in the way: unpacking needs a path that is free or an empty directory", where=str(target)
@@ -224,7 +273,7 @@ def _write(files: Sequence[ZipFile], members: dict[str, _Member], target: Path) 
     except OSError as error:
         raise ArchiveError(f"cannot be made: {error.strerror}", where=str(target)) from error
     try:
-        _fill(files, members, scratch)
+        _fill(files, members, scratch, shared)
         scratch.chmod(0o755)
         scratch.replace(target)
     except BaseException as error:
@@ -235,18 +284,23 @@ def _write(files: Sequence[ZipFile], members: dict[str, _Member], target: Path) 
         raise
 
 
-def _fill(files: Sequence[ZipFile], members: dict[str, _Member], root: Path) -> None:
+def _fill(files: Sequence[ZipFile], members: dict[str, _Member], root: Path, shared: Mapping[str, str]) -> None:
     made: set[str] = set()
     written = 0
+    base = f"{root}{os.sep}"
     for name in sorted(members):
         member = members[name]
-        for directory in [*reversed(list(_above(name))), *([name] if member.is_dir else [])]:
-            if directory not in made:
-                (root / directory).mkdir()
-                (root / directory).chmod(0o755)
-                made.add(directory)
+        own = name if member.is_dir else name.rpartition("/")[0]
+        if own and own not in made:
+            for directory in [*reversed(list(_above(own))), own]:
+                if directory not in made:
+                    (root / directory).mkdir()
+                    (root / directory).chmod(0o755)
+                    made.add(directory)
         if member.link is not None:
             (root / name).symlink_to(member.link)
+        elif name in shared and _linked(shared[name], base + name):
+            continue
         elif not member.is_dir:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             with os.fdopen(os.open(root / name, flags, 0o600), "wb") as out:
@@ -255,6 +309,15 @@ def _fill(files: Sequence[ZipFile], members: dict[str, _Member], root: Path) -> 
                     _check_total(written)
                     out.write(chunk)
                 os.fchmod(out.fileno(), 0o755 if member.executable else 0o644)
+
+
+def _linked(source: str, target: str) -> bool:
+    """False where the file system does not link it (any more), or it is not there: then it is written."""
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError:
+        return False
+    return True
 
 
 def _content(file: ZipFile, info: ZipInfo, name: str) -> Iterator[bytes]:

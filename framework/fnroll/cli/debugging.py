@@ -1,9 +1,10 @@
-"""`fn run --debug-port`: what a debugger needs of each language, and the one bridge that Perl needs.
+"""`--debug-port` of `fn run` and `fn dev`: what a debugger needs of each language, and the one bridge that Perl needs.
 
 Every function gets FN_DEBUG_PORT, the machine's network and no limit of time. Node listens by itself when NODE_OPTIONS
-says so. Python has no such switch: the function has to call its debugger, with debugpy or with the two lines of
-standard library printed here. Perl's debugger does not listen, it calls; so `Bridge` takes its call at once and joins
-it to whoever connects to the debug port.
+says so; under `fn dev` (dev_debug.py), where an environment serves on while no debugger is attached, it does not wait.
+Python has no such switch: the function has to call its debugger, with debugpy or with the two lines of standard library
+printed here. Perl's debugger does not listen, it calls; so `Bridge` takes its call at once and joins it to whoever
+connects to the debug port.
 """
 
 from __future__ import annotations
@@ -70,6 +71,16 @@ _HELP = {
         ),
     ),
 }
+_SERVING = {
+    "node": Help(
+        {"NODE_OPTIONS": "--inspect=127.0.0.1:{port}"},
+        ("node inspect 127.0.0.1:{port}, chrome://inspect, or your editor's attach; /var/task is the project",),
+    ),
+    "perl": _HELP["perl"],
+}
+DEBUGPY = Help({}, ("debugpy listens at 127.0.0.1:{port} for your editor's attach; /var/task is the project",))
+"""Python where debugpy is at hand: then dev_debug.py lets it listen."""
+
 _OTHERS = Help({}, ("the function finds the port in FN_DEBUG_PORT: let its debugger listen at 127.0.0.1:{port}",))
 
 
@@ -98,6 +109,11 @@ def language_of(parts: Parts, task: Path, opt: Path | None) -> str | None:
 
 def helped(name: str | None) -> Help:
     return _HELP.get(name or "", _OTHERS)
+
+
+def helped_serving(name: str | None) -> Help:
+    """As `helped`, for a function that is to serve with and without a debugger."""
+    return _SERVING.get(name or "", helped(name))
 
 
 def variables(given: Mapping[str, str], help: Help, port: int, inner: int) -> dict[str, str]:

@@ -1,37 +1,35 @@
 """`fn dev`: working trees as functions of a local cloud of their own, deployed anew whenever a file changes.
 
-What a change costs is a deploy: the same reading, packing and calls as `fn deploy`, to $LATEST. So an invocation that
-runs goes on in its environment, and the next one gets the new code. What is printed of requests is in dev_lines.py.
+This module is the command line and the loop around the parts: dev_tree.py deploys one function, watching.py tells
+when, dev_emulator.py sees the requests, dev_screen.py and dev_lines.py say what is worth it, dev_debug.py has the
+debuggers.
 """
 
 from __future__ import annotations
 
+import base64
+import json
 import signal
 import tempfile
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from fnroll.cli.app import App, alias_option, network_option, sandbox_option
-from fnroll.errors import FnError, UsageError
+from fnroll.errors import UsageError
 
 if TYPE_CHECKING:
+    from fnroll.cli.dev_debug import Debugged
+    from fnroll.cli.dev_screen import Screen
+    from fnroll.cli.dev_tree import Tree
     from fnroll.cli.shipping import Order
-    from fnroll.emulator import LogLine
     from fnroll.sandbox.api import Network
-
-LOOK_EVERY: Final = 0.08
-"""Seconds between two looks at a tree; more where looking takes long."""
-
-SETTLE: Final = 0.02
-"""Seconds that a tree must hold still: editors and compilers write in several steps."""
-
-Stamp = tuple[tuple[str, int, int, int], ...]
 
 
 @click.command()
@@ -39,11 +37,34 @@ Stamp = tuple[tuple[str, int, int, int], ...]
     "directories", nargs=-1, metavar="[DIR]...", type=click.Path(exists=True, file_okay=False, path_type=Path)
 )
 @click.option("--port", type=click.IntRange(0, 65535), default=9000, show_default=True, help="0: any free port.")
+@click.option(
+    "--debug-port",
+    type=click.IntRange(1, 65535),
+    metavar="PORT",
+    help="Serve under debuggers that are reached at this port, of several functions at the ports from it on; one "
+    "environment at a time, without limits, also of time, and with --network host.",
+)
 @alias_option
 @sandbox_option
 @network_option
-@click.pass_obj
-def dev(app: App, directories: tuple[Path, ...], port: int, alias: str, sandbox: str, network: Network) -> None:
+@click.option(
+    "--output",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="json: a line on stdout for each URL, request, reload and error.",
+)
+@click.pass_context
+def dev(
+    ctx: click.Context,
+    directories: tuple[Path, ...],
+    port: int,
+    debug_port: int | None,
+    alias: str,
+    sandbox: str,
+    network: Network,
+    output: str,
+) -> None:
     """Serve the working tree, and serve it anew whenever a file changes.
 
     The function (with several DIRs, all of them) answers at a URL and through Invoke, in a local cloud that forgets
@@ -51,41 +72,60 @@ def dev(app: App, directories: tuple[Path, ...], port: int, alias: str, sandbox:
     stdout. Ctrl-C ends it.
     """
     from fnroll import cloud
-    from fnroll.cli.dev_lines import shown
+    from fnroll.cli.dev_emulator import opener, start_mark
+    from fnroll.cli.dev_screen import Screen
 
-    def show_line(line: LogLine) -> None:
-        for text, style in shown(line):
-            app.say(text, **style)
-
+    app: App = ctx.obj
     places = [directory.absolute() for directory in directories] or [app.directory]
     if app.settings.endpoint:
         raise UsageError("fn dev has a cloud of its own: it takes no --endpoint")
+    mark = start_mark()
+    screen = Screen(app, as_json=output == "json")
+    debugged: Debugged | None = None
+    ports: list[int] = []
+    if debug_port is not None:
+        given = ctx.get_parameter_source("network") is not click.core.ParameterSource.DEFAULT
+        debugged, ports = _debugged(screen, debug_port, len(places), network if given else "host")
+        network = "host"
     with ExitStack() as stack:
         state = app.settings.state or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fn-dev-")))
-        endpoint = stack.enter_context(cloud.embedded(state, port=port, sink=show_line, tier=sandbox, network=network))
+        endpoint = stack.enter_context(
+            cloud.embedded(
+                state,
+                port=port,
+                sink=screen.logged,
+                tier=sandbox,
+                network=network,
+                emulator=opener(screen, mark, debugged.open if debugged is not None else None),
+            )
+        )
         app.settle({"local": True, "state": state})
         app.say(f"export AWS_ENDPOINT_URL={endpoint.url}  # for any AWS SDK; Ctrl-C stops", dim=True)
         signal.signal(signal.SIGTERM, _interrupt)
         with suppress(KeyboardInterrupt):
-            _serve(app, places, alias)
+            _serve(Work(app, screen, _order(alias), mark, debugged, ports), places)
+
+
+def _debugged(screen: Screen, first: int, count: int, network: str) -> tuple[Debugged, list[int]]:
+    from fnroll.cli.dev_debug import Debugged, ports
+
+    if network != "host":
+        raise UsageError(
+            f"--debug-port and --network {network} exclude each other: "
+            "a debugger reaches the function through this machine's network"
+        )
+    return Debugged(screen.note), ports(first, count)
 
 
 def _interrupt(number: int, frame: Any) -> NoReturn:
     raise KeyboardInterrupt
 
 
-@dataclass(slots=True)
-class _Tree:
-    directory: Path
-    stamp: Stamp = ()
-    url: str | None = None
-
-
-def _serve(app: App, places: Sequence[Path], alias: str) -> NoReturn:
+def _order(alias: str) -> Order:
     from fnroll.cli.shipping import Order
     from fnroll.deploy import Wishes
 
-    order = Order(
+    return Order(
         alias=alias,
         dry_run=False,
         wishes=Wishes(publish=False, to_latest=True),
@@ -97,78 +137,76 @@ def _serve(app: App, places: Sequence[Path], alias: str) -> NoReturn:
         jobs=1,
         fail_fast=False,
     )
-    trees = [_Tree(place) for place in places]
-    while True:
-        began = time.monotonic()
-        for tree in trees:
-            now = stamp(tree.directory)
-            if now == tree.stamp:
-                continue
-            while True:
-                time.sleep(SETTLE)
-                now, before = stamp(tree.directory), now
-                if now == before:
-                    break
-            first, tree.stamp = not tree.stamp, now
-            _deploy(app, order, tree, first)
-        time.sleep(max(LOOK_EVERY, 4 * (time.monotonic() - began)))
 
 
-def _deploy(app: App, order: Order, tree: _Tree, first: bool) -> None:
-    """What cannot be deployed is told, and what was deployed before goes on."""
-    from fnroll.cli import dev_managed
-    from fnroll.cli.shipping import definition_of, deploy_one
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What every function of one `fn dev` shares. `mark`: see dev_emulator.start_mark; `ports`: of debuggers."""
 
-    began = time.perf_counter()
+    app: App
+    screen: Screen
+    order: Order
+    mark: str
+    debugged: Debugged | None
+    ports: Sequence[int]
+
+
+def _serve(work: Work, places: Sequence[Path]) -> NoReturn:
+    from fnroll.cli.dev_tree import Tree
+    from fnroll.cli.watching import Watcher
+
+    trees: list[Tree] = []
+    watcher = Watcher.open()
+
+    def others(one: Tree) -> set[str]:
+        return {tree.name for tree in trees if tree is not one and tree.name is not None}
+
+    def cover() -> None:
+        watcher.cover([tree.inputs for tree in trees])
+
+    trees += [Tree(work.app, work.screen, work.order, place, others) for place in places]
+    cover()
+    found = set(range(len(trees)))
     try:
-        definition = dev_managed.provided(app, definition_of(app, tree.directory))
-        done = deploy_one(app, order, tree.directory, definition, say=lambda text, aside: None)
-        assert done.result is not None
-        name = done.result.name
-        dev_managed.publish(app, definition)
-        url = done.result.function_url or _open_url(app, name)
-    except FnError as error:
-        app.complain(str(error))
-        if error.hint:
-            app.say(f"hint: {error.hint}", dim=True)
+        while True:
+            for number in sorted(found):
+                _deploy(work, trees[number], number, cover)
+            found = watcher.wait()
+    finally:
+        watcher.close()
+
+
+def _deploy(work: Work, tree: Tree, number: int, cover: Callable[[], None]) -> None:
+    began, first, debugged = time.perf_counter(), tree.name is None, work.debugged
+
+    def named(name: str) -> None:
+        if debugged is not None:
+            debugged.assign(name, work.ports[number])
+
+    if not tree.deploy(cover, named) or tree.name is None:
         return
-    if url != tree.url:
-        tree.url = url
-        app.show(f"{name}\t{url}" if first else url)
-    if done.result.changed and not first:
-        app.say(f"{name} reloaded in {(time.perf_counter() - began) * 1000:.0f} ms", fg="green")
-
-
-def _open_url(app: App, name: str) -> str:
-    """A URL of $LATEST, open to all: for a function whose definition has none."""
-    from fnroll.aws.urls import create_url, find_url
-
-    client = app.session().control
-    if (found := find_url(client, name, None)) is not None:
-        return found.url
-    url = create_url(client, name, None, {"AuthType": "NONE"})
-    permit: dict[str, Any] = {"FunctionName": name, "Principal": "*"}
-    client.add_permission(
-        **permit, StatementId="fn-dev-url", Action="lambda:InvokeFunctionUrl", FunctionUrlAuthType="NONE"
+    at_once = debugged is not None or not tree.starts
+    if at_once and not first:
+        # Its start may have to wait until a debugger lets go of the environment before it.
+        work.screen.reloaded(tree.name, (time.perf_counter() - began) * 1000)
+    if not tree.starts:
+        return
+    # In the background: an init may take its time, and there are other functions.
+    start = threading.Thread(
+        target=_start, args=(work, tree.name, None if at_once or first else began), name="start", daemon=True
     )
-    client.add_permission(
-        **permit, StatementId="fn-dev-invoke", Action="lambda:InvokeFunction", InvokedViaFunctionUrl=True
-    )
-    return url.url
+    start.start()
 
 
-def stamp(directory: Path) -> Stamp:
-    """What tells one state of a project from another: its package's files, and those that lie beside the definition."""
-    from fnroll.archive import load_rules, scan
-
-    paths: set[Path] = set()
-    with suppress(OSError):
-        paths.update(path for path in directory.iterdir() if path.is_file())
-    with suppress(FnError):
-        paths.update(entry.path for entry in scan(directory, load_rules(directory)))
-    found = []
-    for path in sorted(paths):
-        with suppress(OSError):
-            said = path.stat()
-            found.append((str(path), said.st_mtime_ns, said.st_size, said.st_mode))
-    return tuple(found)
+def _start(work: Work, name: str, began: float | None) -> None:
+    """Have the code started; says whether that went well, and how long it took since `began`, if that is given."""
+    context = base64.b64encode(work.mark.encode()).decode()
+    try:
+        answer = work.app.session().invoker.invoke(FunctionName=name, ClientContext=context)
+        works = json.loads(answer["Payload"].read())
+    except Exception:
+        return
+    if not works:
+        work.screen.broken(name)
+    elif began is not None:
+        work.screen.reloaded(name, (time.perf_counter() - began) * 1000)

@@ -48,12 +48,14 @@ def project(
     keep_links: bool = False,
     style: Style | None = None,
     layers: bool = True,
+    quiet: bool = False,
 ) -> Parts:
     """The function's files: of its directory, of the directory `src`, or of the zip `src`, unpacked below `scratch`.
 
     `layers` False: nobody asks for the layers as Lambda needs them, so none is built that takes long.
 
-    Warns of ignore rules that lambroll would read otherwise. Raises DefinitionError, LayerError, ArchiveError.
+    Warns of ignore rules that lambroll would read otherwise, and says what is not installed, unless `quiet`. Raises
+    DefinitionError, LayerError, ArchiveError.
     """
     from fnroll.archive import unpack
     from fnroll.archive.differences import differences
@@ -70,9 +72,9 @@ def project(
         src=src,
         style=style,
         architecture=architecture_of(definition) if layers and not app.settings.local else None,
-        say=lambda text: app.say(f"  {text}", dim=True),
+        say=lambda text: None if quiet else app.say(f"  {text}", dim=True),
     )
-    if not parts.rules.chosen:
+    if not parts.rules.chosen and not quiet:
         warn_of(app, differences(parts.rules, parts.survey))
     return parts
 

@@ -39,6 +39,8 @@ class Order:
     jobs: int
     fail_fast: bool
     function_url: Path | None = None
+    quiet: bool = False
+    """What is worth saying about the files has been said."""
 
     @classmethod
     def of(cls, app: App, said: dict[str, Any]) -> Order:
@@ -144,6 +146,7 @@ def _desired(app: App, order: Order, definition: Definition, scratch: Path) -> D
         exclude_file=order.exclude_file,
         keep_links=order.keep_links,
         style=order.style,
+        quiet=order.quiet,
     )
     packed = (not code or on_s3) and not order.skip_archive and order.wishes.function
     package = parts.package(limit=not on_s3, progress=packing.Progress(app)) if packed else None

@@ -168,6 +168,7 @@ class Invocations:
         self.meter = meter or Meter(time.time)
         self._allocations = Allocations()
         self._configs: dict[tuple[str, str, str], FunctionConfig] = {}
+        self._packages: dict[str, str] = {}  # by ARN, the one that was prepared last
 
     def resolve(self, ref: FunctionRef, tenant: str | None = None) -> VersionRow:
         """The version of this invocation; an alias's weights are drawn anew each time. Faults ResourceNotFound, and
@@ -258,6 +259,7 @@ class Invocations:
     async def retire(self, arn: str) -> None:
         """Drop the environments of a function that is gone."""
         self._configs = {key: config for key, config in self._configs.items() if key[0] != arn}
+        self._packages.pop(arn, None)
         await self._emulator.retire(arn)
 
     async def _prepared(self, version: VersionRow) -> FunctionConfig:
@@ -276,12 +278,14 @@ class Invocations:
         keys = layer_keys(self._read, config)
         opt = await self._store.layers(keys) if keys else None
         logging = config["LoggingConfig"]
+        task = await self._store.code(version.package, self._packages.get(function.arn))
+        self._packages[function.arn] = version.package
         return FunctionConfig(
             name=function.name,
             arn=function.arn,
             version=version.version,
             revision=version.fingerprint,
-            task=await self._store.code(version.package),
+            task=task,
             opt=opt,
             handler=config.get("Handler"),
             runtime=config.get("Runtime"),

@@ -86,9 +86,15 @@ class Store:
                 make_removable(tree)
                 shutil.rmtree(tree, ignore_errors=True)
 
-    async def code(self, key: str) -> Path:
-        """The directory of a function's package, unpacked."""
-        return await self._tree(key, lambda target: archive.unpack(self.path(key).read_bytes(), target))
+    async def code(self, key: str, before: str | None = None) -> Path:
+        """The directory of a function's package, unpacked. `before`: a package that it is likely to be much like."""
+        return await self._tree(
+            key, lambda target: archive.unpack(self.path(key).read_bytes(), target, self._like(before))
+        )
+
+    def _like(self, key: str | None) -> archive.Like | None:
+        data = read_package(self.path(key)) if key is not None and (self._trees / key).is_dir() else None
+        return None if key is None or data is None else archive.Like(data, self._trees / key)
 
     async def layers(self, keys: Sequence[str]) -> Path:
         """The directory of some layers merged in order, later over earlier."""

@@ -36,12 +36,13 @@ from fnroll.emulator.environment import ExecutionEnvironment
 from fnroll.emulator.gate import Gate
 from fnroll.emulator.machine import CpuIdleness, environments_that_fit
 from fnroll.emulator.output import Journal
-from fnroll.emulator.policy import MAX_ENVIRONMENTS, Account, Ledger
+from fnroll.emulator.policy import MAX_ENVIRONMENTS, Account, Key, Ledger
 from fnroll.emulator.pool import Pool
 from fnroll.emulator.provision import Provisioner
 from fnroll.emulator.receiver import Done, Owner
 from fnroll.emulator.shared import SharedEnvironment
 from fnroll.emulator.slots import Slot
+from fnroll.emulator.turns import acquire
 from fnroll.sandbox import open_host
 from fnroll.sandbox.api import Missing, SandboxHost, Tier
 
@@ -197,6 +198,21 @@ class Emulator:
             init_timeout=init_timeout,
             clock=self._clock,
         )
+
+    async def warm(self, config: FunctionConfig) -> bool:
+        """Have a free environment of `config`, without an invocation. False if its init failed: the first invocation
+        tries again, as after any init phase. Raises SandboxError and EmulatorError."""
+        slot = await acquire(self._pool, Key(config.arn, config.version, config.revision), config.concurrency)
+        try:
+            if slot.environment is None:
+                await self._start(config, slot, self._init_timeout)
+                self._pool.opened(slot)
+        except BaseException:
+            self._pool.discard(slot)
+            raise
+        assert isinstance(slot.environment, ExecutionEnvironment)
+        self._pool.release(slot, waiting=slot.environment.waiting)
+        return slot.environment.initialised
 
     def reserve(self, arn: str, concurrency: int | None) -> None:
         """The reserved concurrency of a function (unqualified ARN) from now on; None: none, it shares the account's."""
