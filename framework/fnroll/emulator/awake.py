@@ -36,7 +36,7 @@ class Awake:
         self._stay()
 
     def _stay(self) -> None:
-        if self._running <= self._most and not os.environ.get("FN_NOAWAKE"):
+        if self._running <= self._most:
             self._until = monotonic() + MOMENT
             if not self._looking:
                 self._looking = True
