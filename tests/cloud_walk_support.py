@@ -34,7 +34,6 @@ REFUSED = frozenset(
         "SelfManagedKafkaEventSourceConfig",
         "SourceAccessConfigurations",
         "Topics",
-        "TumblingWindowInSeconds",
         "DurableExecutionName",
     }
 )
@@ -42,7 +41,7 @@ REFUSED = frozenset(
 
 ELSEWHERE = frozenset(
     {"S3Bucket", "S3Key", "S3ObjectVersion", "S3ObjectStorageMode", "ImageUri", "DryRun", "RevisionId", "Marker"}
-    | {"TenancyConfig", "TenantId"}
+    | {"TenancyConfig", "TenantId", "TumblingWindowInSeconds"}
 )
 """Members that exclude others, or that only one value fits."""
 

@@ -111,6 +111,12 @@ CALLS: tuple[tuple[str, str, Callable[[Drawn], dict[str, Any]]], ...] = (
         said(EventSourceArn=STREAM, StartingPosition="AT_TIMESTAMP", StartingPositionTimestamp=1_700_000_000, **FED),
     ),
     ("UpdateEventSourceMapping", "of-a-stream", lambda drawn: {"UUID": drawn["stream"], **FED}),
+    (
+        "CreateEventSourceMapping",
+        "in-windows",
+        said(EventSourceArn=STREAM, StartingPosition="TRIM_HORIZON", TumblingWindowInSeconds=30),
+    ),
+    ("UpdateEventSourceMapping", "in-windows", lambda drawn: {"UUID": drawn["stream"], "TumblingWindowInSeconds": 30}),
 )
 """Operation, name, and what is given beside the least (None: not given)."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from scenarios.vocabulary import NATIVE, Between, Call, Like, Scenario, notes, scenario
@@ -179,7 +180,7 @@ INVOCATION: tuple[Scenario, ...] = (
     scenario("a trace id, and then none", told(arn=ARN, trace=TRACE), told(arn=ARN)),
     scenario("a client context", told(arn=ARN, client={"custom": {"a": "ä→"}, "env": {"b": "c"}})),
     scenario("an identity", told(arn=ARN, identity={"cognitoIdentityId": "i", "cognitoIdentityPoolId": "p"})),
-    scenario("a tenant", told(arn=ARN, tenant="blue"), told(arn=ARN)),
+    scenario("a tenant, and none, who share nothing", told(arn=ARN, tenant="blue"), replace(told(arn=ARN), cold=True)),
 )
 
 TABLE = (*AROUND, *DISKS, *LIMITS, *INVOCATION)

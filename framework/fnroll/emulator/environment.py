@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from time import monotonic  # the loop's own clock may count whole milliseconds (uvloop's does)
 from typing import Any, Final
 from uuid import uuid4
 
-from fnroll.emulator import entrypoint, events, faults, lines, managed
+from fnroll.emulator import entrypoint, events, lines, managed
 from fnroll.emulator.api import FunctionConfig, Invocation, Outcome
 from fnroll.emulator.conclusions import Conclusions
 from fnroll.emulator.faults import Fault
 from fnroll.emulator.inits import InitFailure, pause_after
-from fnroll.emulator.instance import Events, Instance, create
-from fnroll.emulator.lifecycle import LAST_WORDS, Action, Happening, Phase, Reason, after
+from fnroll.emulator.instance import Events, Instance, create, last_words
+from fnroll.emulator.lifecycle import Action, Happening, Phase, Reason, after
 from fnroll.emulator.output import Journal
 from fnroll.emulator.premises import Premises
 from fnroll.emulator.receiver import Done, Owner, Receiver
@@ -297,7 +296,8 @@ class ExecutionEnvironment:
         assert self._init is not None
         failure = await self._init
         if failure is not None:
-            failure = await self._last_words(failure)
+            if self._instance is not None:
+                failure = await last_words(self._instance, failure)
             self._conclusions.init_ended(phase, self._spent(self._init_began), self._instance, failure)
             self._leave(Reason.TIMEOUT if failure.status == "timeout" else Reason.FAILURE)
         return failure
@@ -350,18 +350,6 @@ class ExecutionEnvironment:
                 await asyncio.wait([outcome], timeout=min(pause_after(tries), left))  # closing ends it
             if monotonic() >= self._until:
                 return InitFailure()
-
-    async def _last_words(self, failure: InitFailure) -> InitFailure:
-        """Let a runtime that posted its error end by itself; end one that took too long. Then its output is whole."""
-        instance = self._instance
-        if instance is None:
-            return failure
-        ended = await instance.ended(LAST_WORDS) if failure.posted else None
-        if instance.exit is None and not instance.extended:
-            instance.kill()
-        instance.drain()
-        fault = faults.exited(ended) if ended else failure.fault
-        return replace(failure, fault=fault, how=instance.exit)
 
     def _settle_init(self, result: InitFailure | None) -> None:
         if self._init is not None and not self._init.done():

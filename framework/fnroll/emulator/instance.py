@@ -23,6 +23,7 @@ from fnroll.emulator.events import extension as extension_event
 from fnroll.emulator.extension_states import MAXIMUM, State
 from fnroll.emulator.extensions import Extension, Extensions
 from fnroll.emulator.faults import Fault, invalid_entrypoint
+from fnroll.emulator.inits import InitFailure
 from fnroll.emulator.lifecycle import BUDGETS, LAST_WORDS, Reason
 from fnroll.emulator.output import Journal
 from fnroll.emulator.programs import Programs, ends, told
@@ -353,3 +354,13 @@ async def create(
             raise
         return invalid_entrypoint(f"fork/exec {bootstrap}: {reason}")
     return Instance(sandbox, config, journal, events, program(sandbox.layout), bootstrap, clock)
+
+
+async def last_words(instance: Instance, failure: InitFailure) -> InitFailure:
+    """Let a runtime that posted its error end by itself; end one that took too long. Then its output is whole."""
+    ended = await instance.ended(LAST_WORDS) if failure.posted else None
+    if instance.exit is None and not instance.extended:
+        instance.kill()
+    instance.drain()
+    fault = faults.exited(ended) if ended else failure.fault
+    return replace(failure, fault=fault, how=instance.exit)
