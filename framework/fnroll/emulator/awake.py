@@ -3,13 +3,14 @@
 An event loop that has nothing to do sleeps until the kernel wakes it. On a virtual machine waking a sleeping CPU takes
 longer than all that a warm invocation costs here, for the one who wakes as for the one who is woken. So for a moment
 after each event the loop looks for the next one instead of sleeping, where there is a CPU that nobody else needs: while
-no more invocations run than the machine has CPUs for, beside our own.
+no more invocations run than the machine has CPUs beside our own.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
 from time import monotonic
 from typing import Final
 
@@ -17,15 +18,22 @@ MOMENT: Final = 0.0003
 """Seconds. A function that takes longer pays for one waking, and the machine for no more than this."""
 
 
-class Awake:
-    """Belongs to the event loop. `begin` and `end` with each invocation."""
+def cpus() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
-    def __init__(self, cpus: int | None = None) -> None:
-        self._most = (cpus or len(os.sched_getaffinity(0))) - 1
+
+class Awake:
+    """Belongs to the event loop. `begin` and `end` with each invocation. `most`: CPUs beside our own."""
+
+    def __init__(self, most: int | None = None, now: Callable[[], float] = monotonic) -> None:
+        self._most = cpus() - 1 if most is None else most
+        self._now = now
         self._running = 0
         self._until = 0.0
-        self._looking = False
         self._loop = asyncio.get_running_loop()
+        self.looking = False
+        """Whether the loop does not sleep now."""
 
     def begin(self) -> None:
         self._running += 1
@@ -36,15 +44,14 @@ class Awake:
         self._stay()
 
     def _stay(self) -> None:
-        if self._running <= self._most:
-            self._until = monotonic() + MOMENT
-            if not self._looking:
-                self._looking = True
+        if self._running <= self._most and self._most:
+            self._until = self._now() + MOMENT
+            if not self.looking:
+                self.looking = True
                 self._loop.call_soon(self._look)
 
     def _look(self) -> None:
         """Nothing; but a loop with something to do does not sleep."""
-        if self._running <= self._most and monotonic() < self._until:
+        self.looking = self._running <= self._most and self._now() < self._until
+        if self.looking:
             self._loop.call_soon(self._look)
-        else:
-            self._looking = False
