@@ -50,6 +50,18 @@ def test_lambroll_weakness_invoke_hides_function_errors(fn: Fn, echo: Path) -> N
     assert "the function answered 1 of 2 with an error" in done.stderr
 
 
+def test_each_tenant_has_environments_of_its_own(fn: Fn, hello: Path, cloud: str) -> None:
+    definition = json.loads((hello / "function.json").read_text())
+    definition.pop("Fn", None)  # a function of tenants has no URL
+    definition["TenancyConfig"] = {"TenantIsolationMode": "PER_TENANT"}
+    (hello / "function.json").write_text(json.dumps(definition))
+    (hello / "handler.pl").write_text("my $n = 0; sub handle { ++$n }\n")
+    fn("deploy", "--local", cwd=hello)
+    told = [fn("invoke", "--local", "--tenant-id", each, cwd=hello).stdout.strip() for each in ("a", "a", "b")]
+    assert told == ["1", "2", "1"]
+    assert "tenant" in fn("invoke", "--local", cwd=hello, status=1).stderr.lower()
+
+
 def test_many_at_a_time_come_in_order_with_their_latency(fn: Fn, echo: Path) -> None:
     events = " ".join(str(n) for n in range(10))
     words = ("invoke", "--local", "-e", events, "--repeat", "3", "--parallel", "4", "--output", "json")

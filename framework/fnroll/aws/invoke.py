@@ -41,9 +41,10 @@ def invoke(
     asynchronous: bool = False,
     log_tail: bool = False,
     client_context: bytes | None = None,
+    tenant_id: str | None = None,
 ) -> Invocation:
     """Invoke, once. A function that fails is a result, not an error. Raises NotFound, Throttled, AwsError."""
-    more = _more(qualifier, log_tail and not asynchronous, client_context)
+    more = _more(qualifier, log_tail and not asynchronous, client_context, tenant_id)
     if asynchronous:
         more["InvocationType"] = "Event"
     with border("Invoke", _at(function, qualifier)):
@@ -68,6 +69,7 @@ def invoke_streaming(
     qualifier: str | None = None,
     log_tail: bool = False,
     client_context: bytes | None = None,
+    tenant_id: str | None = None,
 ) -> Invocation:
     """Invoke, once, and hand each piece of the answer to `each` as it arrives; the result's own payload is empty.
 
@@ -78,7 +80,7 @@ def invoke_streaming(
     complete: Any = None
     with border("InvokeWithResponseStream", where):
         answer = client.invoke_with_response_stream(
-            FunctionName=function, Payload=payload, **_more(qualifier, log_tail, client_context)
+            FunctionName=function, Payload=payload, **_more(qualifier, log_tail, client_context, tenant_id)
         )
         with closing(answer["EventStream"]) as events:
             for event in events:
@@ -104,12 +106,14 @@ def invoke_streaming(
     )
 
 
-def _more(qualifier: str | None, log_tail: bool, client_context: bytes | None) -> Any:
+def _more(qualifier: str | None, log_tail: bool, client_context: bytes | None, tenant_id: str | None) -> Any:
     more: dict[str, Any] = {} if qualifier is None else {"Qualifier": qualifier}
     if log_tail:
         more["LogType"] = "Tail"
     if client_context is not None:
         more["ClientContext"] = b64encode(client_context).decode()
+    if tenant_id is not None:
+        more["TenantId"] = tenant_id
     return more
 
 

@@ -33,6 +33,7 @@ MOST_AT_ONCE = 100
 @click.option("--log-tail", is_flag=True, help="Print the last 4 KB of the log on stderr.")
 @click.option("--stream", is_flag=True, help="Print the response as it arrives (InvokeWithResponseStream).")
 @click.option("--client-context", metavar="JSON", help="What the function finds in its context's client context.")
+@click.option("--tenant-id", metavar="ID", help="Whose invocation it is, of a function with tenant isolation.")
 @click.option("--repeat", type=click.IntRange(min=1), default=1, metavar="N", help="Send all events N times.")
 @click.option(
     "--parallel",
@@ -117,9 +118,8 @@ def _events(sources: list[tuple[str, str]]) -> list[bytes]:
 def _call(app: App, name: str, said: dict[str, Any]) -> Callable[[bytes], Invocation]:
     from fnroll.aws import invoke as verbs
 
-    qualifier, context = said["qualifier"], said["client_context"]
-    client = app.session().invoker
-    shared: dict[str, Any] = {"qualifier": qualifier, "client_context": context, "log_tail": said["log_tail"]}
+    qualifier, client = said["qualifier"], app.session().invoker
+    shared: dict[str, Any] = {each: said[each] for each in ("qualifier", "client_context", "log_tail", "tenant_id")}
     if said["stream"]:
         send: Any = partial(verbs.invoke_streaming, client, name, each=_write, **shared)
     else:
