@@ -11,6 +11,7 @@ import random
 import sqlite3
 import time
 from collections.abc import Callable, Coroutine, Mapping
+from functools import lru_cache
 from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
 
 from fnroll.cloud.accounts import credentials
@@ -95,7 +96,7 @@ class _Counted:
         meter.leave(ref.home, ref.name, entered)
         if self._use is not None:
             self._allocations.leave(self._config.arn, self._config.version)
-        resource = _resource(ref, self._config)
+        resource = _resource(ref, self._config.version)
         if isinstance(what, Outcome):
             counted = {
                 "Invocations": 1,
@@ -116,13 +117,19 @@ class _Counted:
     def ran_on(self, spent: float) -> None:
         """Extensions did, for so many milliseconds after the answer."""
         self._meter.add(
-            _resource(self._ref, self._config), {"PostRuntimeExtensionsDuration": spent}, self._entered.began
+            _resource(self._ref, self._config.version), {"PostRuntimeExtensionsDuration": spent}, self._entered.began
         )
 
 
-def _resource(ref: FunctionRef, config: FunctionConfig) -> Resource:
+@lru_cache(maxsize=1024)
+def _resource(ref: FunctionRef, version: str) -> Resource:
     is_alias = ref.qualifier is not None and not is_version(ref.qualifier)
-    return Resource(ref.home, ref.name, ref.qualifier, config.version if is_alias else None)
+    return Resource(ref.home, ref.name, ref.qualifier, version if is_alias else None)
+
+
+@lru_cache(maxsize=1024)
+def _asked_arn(ref: FunctionRef) -> str:
+    return ref.asked_arn
 
 
 def _invocation(
@@ -131,7 +138,7 @@ def _invocation(
     return Invocation(
         request.request_id,
         request.payload or b"{}",
-        request.ref.asked_arn,
+        _asked_arn(request.ref),
         request.client_context,
         request.trace_id or fresh(config.tracing),
         tenant_id=request.tenant_id,

@@ -37,10 +37,14 @@ class Resolver:
         self._seen = -1
         self._named: dict[FunctionRef, tuple[FunctionRow, AliasRow | None]] = {}
         self._versions: dict[tuple[int, int], VersionRow] = {}
+        self._fixed: dict[FunctionRef, VersionRow] = {}  # what nothing is drawn for
 
     def resolve(self, ref: FunctionRef) -> VersionRow:
         """The version of this invocation; an alias's weights are drawn anew each time. Fault ResourceNotFound."""
         self._forget_if_changed()
+        fixed = self._fixed.get(ref)
+        if fixed is not None:
+            return fixed
         function, alias = self._named.get(ref) or self._name(ref)
         qualifier = ref.qualifier or LATEST if alias is None else draw(alias, self._chance)
         number = version_number(qualifier)
@@ -49,7 +53,10 @@ class Resolver:
             raise not_found(function_arn(ref.home, ref.name, qualifier))
         if version.package is None:
             raise not_built("Invoke of a function whose code is a container image")
-        return serving(version)
+        version = serving(version)
+        if alias is None or not alias.weights:
+            self._fixed[ref] = version
+        return version
 
     def _forget_if_changed(self) -> None:
         seen = self._changes()
@@ -57,6 +64,7 @@ class Resolver:
             self._seen = seen
             self._named.clear()
             self._versions.clear()
+            self._fixed.clear()
 
     def _name(self, ref: FunctionRef) -> tuple[FunctionRow, AliasRow | None]:
         function = find_function(self._read, ref.home, ref.name)

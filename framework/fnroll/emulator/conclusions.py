@@ -124,8 +124,7 @@ class Conclusions:
         if answered and invocation.ran_on is not None and instance is not None and instance.extended:
             self._running_on = (invocation.ran_on, self._now())
         if journal.plain and not self._config.tracing:
-            journal.write(lines.end(invocation.request_id))
-            journal.write(lines.report(invocation.request_id, figures))
+            journal.write(lines.end(invocation.request_id), lines.report(invocation.request_id, figures))
             return Outcome(payload, function_error, self._config.version, figures, journal.take(), self._provisioned)
         done = events.runtime_done(invocation, ending, len(payload))
         report = events.report(invocation, figures, self._config.tracing)

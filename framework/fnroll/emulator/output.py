@@ -162,20 +162,20 @@ class Journal:
         if self.tap is not None:
             self.tap(source, f"{text}\n")
 
-    def write(self, text: str, *, keep: bool = True) -> None:
-        """One line."""
+    def write(self, *texts: str, keep: bool = True) -> None:
+        """Lines of this moment."""
         if keep:
-            self._kept.append(text)
-            self._size += len(text) + 1
+            for text in texts:
+                self._kept.append(text)
+                self._size += len(text) + 1
             while self._size > MAX_LOG:
                 self._size -= len(self._kept.popleft()) + 1
         if self._sink is not None:
-            now, config = int(self._clock() * 1000), self._config
-            line = LogLine(
-                config.name, config.version, self.stream, self._request_id, now, text, config.arn, self._group
-            )
+            now, config, stream, request_id = int(self._clock() * 1000), self._config, self.stream, self._request_id
+            name, version, arn, group = config.name, config.version, config.arn, self._group
             try:
-                self._sink(line)
+                for text in texts:
+                    self._sink(LogLine(name, version, stream, request_id, now, text, arn, group))
             except Exception as error:  # the caller's fault, which must not cost an invocation its outcome
                 context = {"message": "a log sink failed", "exception": error}
                 asyncio.get_running_loop().call_exception_handler(context)
