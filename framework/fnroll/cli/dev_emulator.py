@@ -22,32 +22,14 @@ if TYPE_CHECKING:
     from fnroll.emulator import FunctionConfig, Invocation, LogSink, Outcome
     from fnroll.sandbox.api import Missing
 
+    class Warming(OpenInvoker, Protocol):
+        """What is wanted of the emulator behind this one."""
+
+        async def warm(self, config: FunctionConfig) -> bool: ...
+
+
 EDITED: Final = ("$LATEST", "$LATEST.PUBLISHED")
 """What a deploy of `fn dev` changes; the latter of managed instances."""
-
-
-class Warming(Protocol):
-    """What is wanted of the emulator behind this one."""
-
-    @property
-    def tier(self) -> str: ...
-
-    @property
-    def missing(self) -> Sequence[Missing]: ...
-
-    async def warm(self, config: FunctionConfig) -> bool: ...
-
-    async def invoke(self, config: FunctionConfig, invocation: Invocation) -> Outcome: ...
-
-    async def retire(self, arn: str) -> None: ...
-
-    def reserve(self, arn: str, concurrency: int | None) -> None: ...
-
-    def limit(self, arn: str, version: str, most: int | None) -> None: ...
-
-    async def provision(self, config: FunctionConfig, count: int) -> None: ...
-
-    async def close(self) -> None: ...
 
 
 class Heard(Protocol):
