@@ -37,7 +37,7 @@ from fnroll.emulator.gate import Gate
 from fnroll.emulator.machine import CpuIdleness, environments_that_fit
 from fnroll.emulator.output import Journal
 from fnroll.emulator.policy import MAX_ENVIRONMENTS, Account, Key, Ledger
-from fnroll.emulator.pool import Pool
+from fnroll.emulator.pool import PATIENCE, Pool
 from fnroll.emulator.provision import Provisioner
 from fnroll.emulator.receiver import Done, Owner
 from fnroll.emulator.shared import SharedEnvironment
@@ -252,7 +252,9 @@ class Emulator:
         self._gate.close()
         await self._provisioner.close()
         await self._pool.close()
-        if self._house.tasks:  # each has been told, and ends by itself
-            await asyncio.wait(tuple(self._house.tasks))
+        if self._house.tasks:  # each has been told, and ends by itself as a rule
+            _, wedged = await asyncio.wait(tuple(self._house.tasks), timeout=PATIENCE)
+            for task in wedged:
+                task.cancel()
         if self._owns_host:
             await self._host.close()
