@@ -25,6 +25,7 @@ from fnroll.cloud.resolve import Resolver, data_version
 from fnroll.cloud.store import Store
 from fnroll.definition.model import invocations_at_once, is_traced
 from fnroll.emulator.api import FunctionConfig, Invocation, Outcome, ResponseStream
+from fnroll.emulator.receiver import Done
 from fnroll.emulator.traces import fresh
 from fnroll.errors import InvocationThrottled
 from fnroll.sandbox.api import Network
@@ -37,9 +38,6 @@ _AGAIN: Final = "tenant ID {} your request and try again."
 _NO_TENANT: Final = "The invoked function is enabled with tenancy configuration. Add a valid " + _AGAIN.format("in")
 _TENANT: Final = "The invoked function is not enabled with tenancy configuration. Remove the " + _AGAIN.format("from")
 """Only the first was recorded."""
-
-Done = Callable[[Outcome | Exception], None]
-"""Gets the outcome of an invocation, or why there is none, once."""
 
 
 @runtime_checkable

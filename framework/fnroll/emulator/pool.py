@@ -60,22 +60,17 @@ class Pool:
 
     # coming
 
-    def ask(self, key: Key, lanes: int, given: Callable[[Slot | Exception], None]) -> Waiter | None:
+    def ask(self, key: Key, lanes: int, given: Callable[[Slot | Exception], None]) -> Waiter:
         """`given` gets a slot to invoke in, without an environment where one has to be started: at once if there is
         one, else from the event loop. Or it gets InvocationThrottled, and EmulatorError if the pool is closed. `lanes`:
-        invocations that one environment takes at a time. Who stops waiting says so with `give_up`; None: it was given.
+        invocations that one environment takes at a time. Who stops waiting says so with `give_up`.
         """
-        shelf = self._current.get(key[:2])
-        if shelf is not None and shelf.free and shelf.key == key and not self._closed and shelf not in self._hungry:
-            slot = next(reversed(shelf.free))
-            if slot.environment is not None and slot.environment.usable:  # as in most calls: it is warm
-                given(self._take(slot))
-                return None
         waiter = Waiter(self._shelf(key, lanes), self._now(), given)
         self._serve(waiter, first=False)
         return waiter
 
     def _serve(self, waiter: Waiter, first: bool) -> None:
+        """`first`: it had a slot already, that could not be used."""
         shelf = waiter.shelf
         try:
             if self._closed:

@@ -24,12 +24,11 @@ async def fresh(pool: Pool, key: Key, lanes: int = 1) -> Slot:
     return slot
 
 
-async def _turn(pool: Pool, turn: asyncio.Future[Slot], waiter: Waiter | None) -> Slot:
+async def _turn(pool: Pool, turn: asyncio.Future[Slot], waiter: Waiter) -> Slot:
     try:
         return await turn
     except asyncio.CancelledError:
-        if waiter is not None:
-            pool.give_up(waiter)
+        pool.give_up(waiter)
         if turn.done() and not turn.cancelled() and turn.exception() is None:
             pool.release(turn.result(), waiting=True)
         raise

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from functools import partial
 
 from fnroll.emulator.connection import LINGER, MAX_HEAD, HttpConnection
 from fnroll.emulator.exchange import Handler, Reply, Sink, Streamer
@@ -42,24 +43,13 @@ class HttpServer:
         streamer: Streamer | None = None,
         max_head: int = MAX_HEAD,
     ) -> None:
-        self._handler = handler
-        self._streamer = streamer
-        self._max_head = max_head
+        self._connection = partial(HttpConnection, handler, max_body, too_large, streamer=streamer, max_head=max_head)
         self._closed = False
-        self._max_body = max_body
-        self._too_large = too_large
         self._server: asyncio.Server | None = None
         self.connections: set[HttpConnection] = set()
 
     def _make(self) -> HttpConnection:
-        connection = HttpConnection(
-            self._handler,
-            self._max_body,
-            self._too_large,
-            self.connections.discard,
-            streamer=self._streamer,
-            max_head=self._max_head,
-        )
+        connection = self._connection(on_close=self.connections.discard)
         self.connections.add(connection)
         connection.refused = self._closed
         return connection
